@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What can be made here: make help
+
+PYTHON := /usr/bin/python3
+SERIES := tools/series
+
+VARIANT ?= patched
+MODE ?= tcg
+
+.DEFAULT_GOAL := help
+
+##@ The series
+
+.PHONY: base
+base: ## fetch the base kernel source (KDIR= or DEB= names another) and import it
+	@$(PYTHON) $(SERIES)/series.py base
+
+.PHONY: tree
+tree: ## assemble build/linux-7.3, a git tree with a commit per patch (DISCARD=1 gives up work there)
+	@$(PYTHON) $(SERIES)/series.py tree $(if $(DISCARD),--discard)
+
+.PHONY: refresh
+refresh: ## take the commits of build/linux-7.3 back into patches/, drivers/, tools/testing/md/, ...
+	@$(PYTHON) $(SERIES)/series.py refresh
+
+.PHONY: series
+series: ## write the mails, with a cover letter, to build/series
+	@$(PYTHON) $(SERIES)/series.py export
+
+.PHONY: check
+check: ## every patch applies and builds in order, in silence; checkpatch, sparse, our scripts
+	@$(PYTHON) $(SERIES)/check.py
+
+.PHONY: check-newest
+check-newest: ## does the series apply to the newest 7.3.y that Debian has? gates nothing
+	@$(PYTHON) $(SERIES)/series.py newest
+
+.PHONY: check-boot
+check-boot: ## build and boot every patch, in order (about 3 minutes a patch)
+	@$(PYTHON) $(SERIES)/boot.py
+
+##@ Kernels and the VM
+
+.PHONY: kernel
+kernel: ## build VARIANT=base|patched|tree|COMMIT for MODE=tcg|icount|uml|tt
+	@$(PYTHON) $(SERIES)/kernel.py --variant $(VARIANT) --mode $(MODE) >/dev/null
+
+.PHONY: kernel-path
+kernel-path: ## build it if need be and print the path of the bootable file
+	@$(PYTHON) $(SERIES)/kernel.py --variant $(VARIANT) --mode $(MODE)
+
+.PHONY: vm
+vm: ## boot VARIANT= in MODE=; a shell, or SCRIPT=FILE; results in build/vm
+	@$(PYTHON) $(SERIES)/vmrun.py --variant $(VARIANT) --mode $(MODE) $(if $(SCRIPT),--script $(SCRIPT))
+
+##@ Tests
+
+.PHONY: test
+test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
+	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')
+
+.PHONY: prove
+prove: ## the KUnit suites alone: each case must pass, and fail with its fix taken out
+	@$(PYTHON) $(SERIES)/test.py --kind kunit $(foreach t,$(TESTS),'$(t)')
+
+##@ Housekeeping
+
+.PHONY: deps
+deps: ## install what the above needs (Debian; needs root)
+	@$(SERIES)/deps.sh
+
+.PHONY: clean
+clean: ## remove build/; the cache outside the checkout stays
+	rm -rf build
+
+.PHONY: clean-cache
+clean-cache: ## say where the cache is and how to remove it
+	@$(PYTHON) $(SERIES)/series.py cache
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nSettings: KDIR= DEB= MIRROR= MD_WRITE_CACHE=  (README.md says what they do)\n'

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for the journal of raid456, included by raid5-cache.c: real
+ * functions on a real struct r5l_log, whose journal is a disk that completes
+ * what and when the test says.  Each case fails when its fix is taken out.
+ */
+#include <kunit/test.h>
+
+#include "kunit-disk.h"
+
+#define LOG_BLOCKS	64
+
+#define NR_FLUSHES	5
+
+/* An empty FLUSH from above, and what became of it. */
+struct empty_flush {
+	struct bio bio;
+	bool ended;
+	blk_status_t status;
+};
+
+struct log_fixture {
+	struct kunit_disk *journal;
+	struct mddev mddev;
+	struct md_personality pers;
+	struct md_rdev rdev;
+	struct r5conf conf;
+	struct r5l_log *log;
+	struct empty_flush flush[NR_FLUSHES];
+	unsigned int errors;	/* calls of md_error() for the journal */
+};
+
+static void empty_flush_endio(struct bio *bio)
+{
+	struct empty_flush *flush = container_of(bio, struct empty_flush, bio);
+
+	flush->ended = true;
+	flush->status = bio->bi_status;
+}
+
+static void issue_empty_flush(struct log_fixture *f, struct empty_flush *flush)
+{
+	flush->ended = false;
+	bio_init(&flush->bio, f->journal->gd->part0, NULL, 0,
+		 REQ_OP_WRITE | REQ_PREFLUSH);
+	flush->bio.bi_end_io = empty_flush_endio;
+	r5l_handle_flush_request(f->log, &flush->bio);
+}
+
+static void count_error(struct mddev *mddev, struct md_rdev *rdev)
+{
+	container_of(mddev, struct log_fixture, mddev)->errors++;
+}
+
+/* End what the journal holds now, and let the log react. */
+static unsigned int end_journal_io(struct log_fixture *f, blk_status_t status)
+{
+	unsigned int ended = kunit_disk_end(f->journal, status);
+
+	flush_work(&f->log->deferred_io_work);
+	flush_work(&f->log->barrier_work);
+	return ended;
+}
+
+/* The log in write-back mode, with its tail at 0 and @used blocks behind it. */
+static void set_log(struct log_fixture *f, unsigned int used)
+{
+	struct r5l_log *log = f->log;
+
+	log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_BACK;
+	log->device_size = LOG_BLOCKS * BLOCK_SECTORS;
+	log->max_free_space = log->device_size >> RECLAIM_MAX_FREE_SPACE_SHIFT;
+	log->last_checkpoint = 0;
+	log->next_checkpoint = 0;
+	log->log_start = used * BLOCK_SECTORS;
+	log->seq = 1;
+}
+
+/*
+ * A FLUSH vouches for what was acknowledged, and that is in the log already.
+ * Twice as many of them as the log has blocks must leave it as it is.
+ */
+static void empty_flush_takes_no_log_block(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+	int i;
+
+	set_log(f, 2);
+	for (i = 0; i < 2 * LOG_BLOCKS; i++) {
+		issue_empty_flush(f, flush);
+		KUNIT_ASSERT_GT(test, end_journal_io(f, BLK_STS_OK), 0);
+		KUNIT_ASSERT_TRUE(test, flush->ended);
+		KUNIT_ASSERT_TRUE(test, flush->status == BLK_STS_OK);
+		KUNIT_ASSERT_EQ(test, f->log->log_start, 2 * BLOCK_SECTORS);
+	}
+	KUNIT_EXPECT_EQ(test, f->log->seq, 1);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
+	KUNIT_EXPECT_EQ(test, f->journal->flushes, 2 * LOG_BLOCKS);
+}
+
+/* However many FLUSHes wait, one flush of the journal ends them all. */
+static void flushes_share_a_journal_flush(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+	int i;
+
+	set_log(f, 2);
+	for (i = 0; i < NR_FLUSHES; i++)
+		issue_empty_flush(f, &flush[i]);
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_TRUE(test, flush[0].ended);
+	end_journal_io(f, BLK_STS_OK);
+	for (i = 1; i < NR_FLUSHES; i++)
+		KUNIT_EXPECT_TRUE(test, flush[i].ended);
+	KUNIT_EXPECT_EQ(test, f->journal->flushes, 2);
+}
+
+/*
+ * The flush in flight when a FLUSH arrives need not cover what completed
+ * before the FLUSH: it must wait for the next one.
+ */
+static void late_flush_waits_for_the_next(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+
+	set_log(f, 2);
+	issue_empty_flush(f, &flush[0]);
+	issue_empty_flush(f, &flush[1]);
+	KUNIT_EXPECT_EQ(test, f->journal->flushes, 1);
+
+	KUNIT_EXPECT_EQ(test, end_journal_io(f, BLK_STS_OK), 1);
+	KUNIT_EXPECT_TRUE(test, flush[0].ended);
+	KUNIT_EXPECT_FALSE(test, flush[1].ended);
+	KUNIT_EXPECT_EQ(test, f->journal->flushes, 2);
+
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_TRUE(test, flush[1].ended);
+}
+
+/* What the journal could not flush is not acknowledged, and md hears of it. */
+static void failed_flush_is_failed(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+
+	set_log(f, 2);
+	issue_empty_flush(f, flush);
+	end_journal_io(f, BLK_STS_IOERR);
+	KUNIT_EXPECT_TRUE(test, flush->ended);
+	KUNIT_EXPECT_TRUE(test, flush->status == BLK_STS_IOERR);
+	KUNIT_EXPECT_EQ(test, f->errors, 1);
+}
+
+/* md does not remove a journal, and free its log, below a FLUSH. */
+static void flush_pins_the_journal(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+
+	set_log(f, 2);
+	issue_empty_flush(f, &flush[0]);
+	issue_empty_flush(f, &flush[1]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->rdev.nr_pending), 2);
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->rdev.nr_pending), 1);
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->rdev.nr_pending), 0);
+}
+
+/* mddev_suspend() waits for active_io to drop: not before the FLUSH ended. */
+static void flush_holds_off_suspend(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+
+	set_log(f, 2);
+	issue_empty_flush(f, flush);
+	/* only in atomic mode does percpu_ref_is_zero() know at once */
+	percpu_ref_switch_to_atomic_sync(&f->mddev.active_io);
+	percpu_ref_kill(&f->mddev.active_io);
+	KUNIT_EXPECT_FALSE(test, percpu_ref_is_zero(&f->mddev.active_io));
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_TRUE(test, flush->ended);
+	KUNIT_EXPECT_TRUE(test, percpu_ref_is_zero(&f->mddev.active_io));
+	percpu_ref_resurrect(&f->mddev.active_io);
+}
+
+/*
+ * A flush payload only spares recovery some work. In a log with no block to
+ * spare it must be dropped: the block it took would be the tail's.
+ */
+static void full_log_takes_no_flush_payload(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	sector_t head = (LOG_BLOCKS - 1) * BLOCK_SECTORS;
+
+	set_log(f, LOG_BLOCKS - 1);
+	KUNIT_ASSERT_FALSE(test, r5l_has_free_space(f->log, BLOCK_SECTORS));
+	r5l_append_flush_payload(f->log, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, head);
+
+	/* with a block to spare it is written */
+	f->log->last_checkpoint = 2 * BLOCK_SECTORS;
+	r5l_append_flush_payload(f->log, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 0);
+	r5l_write_stripe_run(f->log);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 1);
+	end_journal_io(f, BLK_STS_OK);
+}
+
+static void log_fixture_free(void *data)
+{
+	struct log_fixture *f = data;
+
+	/* a case that failed may have left I/O behind */
+	while (end_journal_io(f, BLK_STS_IOERR))
+		;
+	mutex_lock(&f->mddev.reconfig_mutex);
+	r5l_exit_log(&f->conf);
+	mutex_unlock(&f->mddev.reconfig_mutex);
+	md_rdev_clear(&f->rdev);
+	mddev_destroy(&f->mddev);
+}
+
+static int log_fixture_init(struct kunit *test)
+{
+	struct log_fixture *f;
+
+	if (PAGE_SIZE != 4096)
+		kunit_skip(test, "the journal wants pages of 4096 bytes");
+	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	test->priv = f;
+	f->journal = kunit_disk_alloc(test, 2 * LOG_BLOCKS * BLOCK_SECTORS);
+
+	KUNIT_ASSERT_EQ(test, mddev_init(&f->mddev), 0);
+	f->pers.error_handler = count_error;
+	f->mddev.pers = &f->pers;
+	f->mddev.private = &f->conf;
+	f->conf.mddev = &f->mddev;
+	f->conf.raid_disks = 4;
+	f->conf.max_degraded = 1;
+	spin_lock_init(&f->conf.device_lock);
+
+	KUNIT_ASSERT_EQ(test, md_rdev_init(&f->rdev), 0);
+	f->rdev.mddev = &f->mddev;
+	f->rdev.bdev = f->journal->gd->part0;
+	f->rdev.sectors = LOG_BLOCKS * BLOCK_SECTORS;
+	set_bit(Journal, &f->rdev.flags);
+
+	KUNIT_ASSERT_EQ(test, r5l_init_log(&f->conf, &f->rdev), 0);
+	f->log = f->conf.log;
+	return kunit_add_action_or_reset(test, log_fixture_free, f);
+}
+
+static struct kunit_case raid5_cache_cases[] = {
+	KUNIT_CASE(empty_flush_takes_no_log_block),
+	KUNIT_CASE(flushes_share_a_journal_flush),
+	KUNIT_CASE(late_flush_waits_for_the_next),
+	KUNIT_CASE(failed_flush_is_failed),
+	KUNIT_CASE(flush_pins_the_journal),
+	KUNIT_CASE(flush_holds_off_suspend),
+	KUNIT_CASE(full_log_takes_no_flush_payload),
+	{}
+};
+
+static struct kunit_suite raid5_cache_suite = {
+	.name = "raid5-cache",
+	.init = log_fixture_init,
+	.test_cases = raid5_cache_cases,
+};
+
+kunit_test_suite(raid5_cache_suite);

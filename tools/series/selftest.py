@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the tools themselves, for make test (kind series).
+
+Most run on a toy: a copy of the tools with a series and a base of a few lines.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+from typing import Iterator
+
+import base as base_mod
+import common
+import series
+from base import git
+
+TESTING = common.TOP / "tools/testing/md"
+
+BASE_FILE = "".join(f"line {n}\n" for n in range(1, 31))
+NEW_FILE = "one\nzwei\n" + BASE_FILE
+PATCH_1 = """\
+From: A Hacker <hacker@example.org>
+Subject: [PATCH] md: first
+
+Why it is first.
+---
+
+diff --git a/drivers/md/raid5.c b/drivers/md/raid5.c
+--- a/drivers/md/raid5.c
++++ b/drivers/md/raid5.c
+@@ -3,7 +3,7 @@ line 2
+ line 3
+ line 4
+ line 5
+-line 6
++line six
+ line 7
+ line 8
+ line 9
+"""
+PATCH_2 = """\
+From: A Hacker <hacker@example.org>
+Subject: [PATCH] md: second
+
+Why it is second.
+---
+
+diff --git a/drivers/md/new.c b/drivers/md/new.c
+--- a/drivers/md/new.c
++++ b/drivers/md/new.c
+@@ -1,5 +1,5 @@
+ one
+-two
++zwei
+ line 1
+ line 2
+ line 3
+diff --git a/drivers/md/raid5.c b/drivers/md/raid5.c
+--- a/drivers/md/raid5.c
++++ b/drivers/md/raid5.c
+@@ -18,7 +18,7 @@ line 17
+ line 18
+ line 19
+ line 20
+-line 21
++line twenty-one
+ line 22
+ line 23
+ line 24
+"""
+SERIES = """\
+# The patches in order; below each, with a +, the new files that arrive with it.
+
+0001-md-first.patch
+\t+ drivers/md/new.c
+
+0002-md-second.patch
+"""
+
+
+class Toy:
+    """A repository, a base and a cache of a few lines each."""
+
+    def __init__(self, top: pathlib.Path) -> None:
+        self.top = top
+        self.repo = top / "repo"
+        self.kdir = top / "kernel"
+        self.env = {**os.environ, "MD_WRITE_CACHE": str(top / "cache"), "KDIR": str(self.kdir)}
+        self.env.pop("DEB", None)
+        for folder in ("tools/series", "tools/testing/md/lib"):
+            shutil.copytree(common.TOP / folder, self.repo / folder)
+        (self.repo / "patches/7.3").mkdir(parents=True)
+        (self.repo / "drivers/md").mkdir(parents=True)
+        self.write("patches/7.3/BASE", "version 7.3.0-1\nsha256 " + "0" * 64 + "\n")
+        self.write("patches/7.3/0001-md-first.patch", PATCH_1)
+        self.write("patches/7.3/0002-md-second.patch", PATCH_2)
+        self.write("patches/7.3/series", SERIES)
+        self.write("drivers/md/new.c", NEW_FILE)
+        (self.kdir / "drivers/md").mkdir(parents=True)
+        (self.kdir / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 9\n", "utf-8")
+        # as Debian's: git status hides every new file
+        (self.kdir / ".gitignore").write_text("/*\n", "utf-8")
+        (self.kdir / "drivers/md/raid5.c").write_text(BASE_FILE, "utf-8")
+        for args in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t",
+                                                     "commit", "-qm", "toy"]):
+            git(*args, cwd=self.repo)
+
+    @property
+    def tree(self) -> pathlib.Path:
+        """The assembled tree."""
+        return self.repo / "build/linux-7.3"
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the repository."""
+        (self.repo / name).write_text(text, "utf-8")
+
+    def tool(self, *args: str, **env: str) -> tuple[int, str]:
+        """Run series.py; exit status and what it said."""
+        done = subprocess.run(["/usr/bin/python3", "tools/series/series.py", *args],
+                              cwd=self.repo, env={**self.env, **env}, capture_output=True,
+                              text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def good(self, *args: str) -> str:
+        """Run series.py, which must succeed."""
+        status, text = self.tool(*args)
+        if status:
+            raise common.Error(f"series.py {' '.join(args)}: exit status {status}\n{text}")
+        return text
+
+    def refused(self, words: str, *args: str, **env: str) -> None:
+        """Run series.py, which must fail, saying @words, and with no Python traceback."""
+        status, text = self.tool(*args, **env)
+        if not status or words not in text or "Traceback" in text:
+            raise common.Error(f"series.py {' '.join(args)} should fail and say {words!r}; exit "
+                               f"status {status}, it said:\n{text}")
+
+    def git(self, *args: str) -> str:
+        """git in the assembled tree."""
+        return common.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *args],
+                          cwd=self.tree)
+
+
+@contextlib.contextmanager
+def toy() -> Iterator[Toy]:
+    """A toy that lives as long as the test."""
+    # not in /tmp, which may be small and in memory
+    common.cache().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=common.cache(), prefix="toy-") as temp:
+        yield Toy(pathlib.Path(temp))
+
+
+def same(what: str, got: object, want: object) -> None:
+    """Fail unless equal."""
+    if got != want:
+        raise common.Error(f"{what}: got {got!r}, want {want!r}")
+
+
+def assemble_versions(_: pathlib.Path) -> str:
+    """A file of ours arrives in its first version, and ends in its final one."""
+    with toy() as t:
+        t.good("tree")
+        same("new.c as it arrives", t.git("show", "HEAD~1:drivers/md/new.c"),
+             NEW_FILE.replace("zwei", "two"))
+        same("new.c at the end", t.git("show", "HEAD:drivers/md/new.c"), NEW_FILE)
+        first = t.git("rev-parse", "HEAD")
+        shutil.rmtree(t.top / "cache")
+        t.good("tree")
+        same("the hash, assembled again", t.git("rev-parse", "HEAD"), first)
+    return ""
+
+
+def refresh_takes_commits(_: pathlib.Path) -> str:
+    """Commits of the tree come back into the repository; assembling them gives the same tree."""
+    with toy() as t:
+        t.good("tree")
+        before = {p.name: p.read_bytes() for p in (t.repo / "patches/7.3").iterdir()}
+        t.good("refresh")
+        same("patches/ after an idle refresh",
+             {p.name: p.read_bytes() for p in (t.repo / "patches/7.3").iterdir()}, before)
+        (t.tree / "drivers/md/more.c").write_text("more\n", "utf-8")
+        t.refused("1 new files there are not committed", "refresh")
+        (t.tree / "drivers/md/new.c").write_text(NEW_FILE + "drei\n", "utf-8")
+        t.refused("not ready", "refresh")
+        busy = t.top / "cache/linux-7.3/git/worktrees/tree/rebase-merge"
+        busy.mkdir()
+        t.refused("a rebase, merge, cherry-pick or bisect is under way", "refresh")
+        busy.rmdir()
+        t.git("add", "--force", "drivers/md/more.c")
+        t.git("commit", "-qam", "md: third\n\nWhy.")
+        t.refused("holds work that would be lost", "tree")
+        tree = t.git("rev-parse", "HEAD^{tree}")
+        t.good("refresh")
+        same("more.c", (t.repo / "drivers/md/more.c").read_text("utf-8"), "more\n")
+        same("new.c", (t.repo / "drivers/md/new.c").read_text("utf-8"), NEW_FILE + "drei\n")
+        t.good("tree")
+        same("the tree, assembled from what refresh wrote", t.git("rev-parse", "HEAD^{tree}"),
+             tree)
+        t.git("reset", "-q", "--hard", "HEAD~1")
+        t.good("refresh")
+        same("more.c after its commit was dropped", (t.repo / "drivers/md/more.c").exists(), False)
+    return ""
+
+
+def refresh_keeps_edits(_: pathlib.Path) -> str:
+    """Refresh refuses when the repository was edited meanwhile; nothing is overwritten."""
+    with toy() as t:
+        t.good("tree")
+        t.write("drivers/md/new.c", NEW_FILE + "edited\n")
+        t.refused("changed in the repository since", "refresh")
+        same("the edit", (t.repo / "drivers/md/new.c").read_text("utf-8"),
+             NEW_FILE + "edited\n")
+        t.good("tree")
+        same("the edit in the tree", t.git("show", "HEAD:drivers/md/new.c"),
+             NEW_FILE + "edited\n")
+    return ""
+
+
+def hunk_is_named(_: pathlib.Path) -> str:
+    """A base that a hunk does not fit: patch, file and hunk are named, nothing is changed."""
+    with toy() as t:
+        (t.kdir / "drivers/md/raid5.c").write_text(BASE_FILE.replace("line 21\n", "other\n"),
+                                                   "utf-8")
+        t.refused("0002-md-second.patch does not apply", "tree")
+        t.refused("hunk 1 of drivers/md/raid5.c: @@ -18,7 +18,7 @@", "tree")
+    return ""
+
+
+def bad_bases(_: pathlib.Path) -> str:
+    """KDIR that is no kernel, of another series, or missing; a pin that is not to be had."""
+    with toy() as t:
+        t.refused("is no kernel tree", "tree", KDIR=str(t.top))
+        t.refused("is no kernel tree", "tree", KDIR="/nonexistent")
+        t.refused("is no file", "tree", KDIR="", DEB="/nonexistent.deb")
+        (t.kdir / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n", "utf-8")
+        t.refused("this series is for 7.3.y", "tree")
+        t.refused("apt-get is not on this system", "tree", KDIR="", MIRROR="",
+                  PATH=str(bare_path(t.top)))
+        t.refused("is there a network?", "tree", KDIR="",
+                  MIRROR="http://127.0.0.1:9/debian")
+    return ""
+
+
+def bare_path(top: pathlib.Path) -> pathlib.Path:
+    """A PATH with git and nothing else."""
+    path = top / "bin"
+    path.mkdir(exist_ok=True)
+    tool = shutil.which("git")
+    if tool and not (path / "git").exists():
+        (path / "git").symlink_to(tool)
+    return path
+
+
+def interrupted(_: pathlib.Path) -> str:
+    """What an interrupted run leaves behind is not trusted; the next run gets through."""
+    with toy() as t:
+        cache = t.top / "cache/linux-7.3"
+        (cache / ".partial-git/objects").mkdir(parents=True)
+        (cache / "unpack").mkdir()
+        for left_over in ("import.index", "import.index.lock"):
+            (cache / left_over).write_text("half", "ascii")
+        t.good("tree")
+        first = t.git("rev-parse", "HEAD")
+        (cache / "git/worktrees/tree/index.lock").touch()
+        (t.tree / "drivers/md/raid5.c").unlink()
+        t.refused("holds work that would be lost", "tree")
+        t.good("tree", "--discard")
+        same("HEAD after the interruption", t.git("rev-parse", "HEAD"), first)
+        same("files that differ from it", t.git("status", "--porcelain"), "")
+    return ""
+
+
+def discard_keeps_commits(_: pathlib.Path) -> str:
+    """make tree DISCARD=1, in the midst of a rebase: every commit stays reachable."""
+    with toy() as t:
+        t.good("tree")
+        (t.tree / "drivers/md/raid5.c").write_text("mine\n", "utf-8")
+        t.git("commit", "-qam", "md: mine")
+        mine = t.git("rev-parse", "HEAD").strip()
+        with contextlib.suppress(common.Error):
+            t.git("-c", "sequence.editor=sed -i 1ibreak", "rebase", "-i", "base")
+        t.refused("a rebase, merge, cherry-pick or bisect is under way", "tree")
+        t.good("tree", "--discard")
+        same("the ref that keeps the commit", t.git(
+            "for-each-ref", "--format=%(objectname)", f"refs/saved/{mine[:12]}").strip(), mine)
+        t.good("refresh")
+    return ""
+
+
+def kdir_as_git_tree(_: pathlib.Path) -> str:
+    """KDIR that is a git tree: its tracked files are taken, build output is not."""
+    with toy() as t:
+        for args in (["init", "-q"], ["add", "--force", "."],
+                     ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "kernel"]):
+            git(*args, cwd=t.kdir)
+        (t.kdir / "vmlinux.o").touch()
+        t.good("tree")
+        same("the files of the base", t.git("ls-tree", "-r", "--name-only", "base").split(),
+             [".gitignore", "Makefile", "drivers/md/raid5.c"])
+    return ""
+
+
+def interrupted_build(_: pathlib.Path) -> str:
+    """Objects written by a build that was killed are dropped; a half-made result is not taken."""
+    import kernel  # pylint: disable=import-outside-toplevel
+    with tempfile.TemporaryDirectory() as temp:
+        top = pathlib.Path(temp)
+        for name, age in (("old.o", 20), (".building", 10), ("half.o", 0), ("half.ko", 0),
+                          ("half.c", 0)):
+            (top / name).touch()
+            os.utime(top / name, (time.time() - age, time.time() - age))
+        kernel.heal(top)
+        same("what is left", sorted(p.name for p in top.iterdir()), ["half.c", "old.o"])
+        final = top / "result"
+        with contextlib.suppress(KeyboardInterrupt), common.published(final) as partial:
+            (partial / "half").touch()
+            raise KeyboardInterrupt
+        same("the result of an interrupted step exists", final.exists(), False)
+        with common.published(final) as partial:
+            (partial / "whole").touch()
+        same("the result of the next", [p.name for p in final.iterdir()], ["whole"])
+    return ""
+
+
+def little_disk(_: pathlib.Path) -> str:
+    """Too little room is said before anything is started, with how much is needed."""
+    with tempfile.TemporaryDirectory() as temp:
+        try:
+            common.need_disk(pathlib.Path(temp), 1e6, "this test")
+        except common.Error as err:
+            if "1000000.0 GB" in str(err) and "MD_WRITE_CACHE" in str(err):
+                return ""
+            raise
+    raise common.Error("a need of 1000000 GB was not refused")
+
+
+def git_am(_: pathlib.Path) -> str:
+    """The mails apply with git am on the pristine base, and give the assembled tree."""
+    base = base_mod.find()
+    commits = series.assemble(base, series.load())
+    with tempfile.TemporaryDirectory(dir=common.cache(), prefix="am-") as temp:
+        mails = series.cmd_export(pathlib.Path(temp) / "mails")
+        tree = pathlib.Path(temp) / "tree"
+        git("worktree", "add", "--quiet", "--detach", "--no-checkout", tree, base.commit)
+        try:
+            git("sparse-checkout", "set", "--no-cone", "/drivers/md/", "/include/trace/",
+                "/Documentation/", "/tools/testing/md/", "/MAINTAINERS", cwd=tree)
+            git("checkout", "--quiet", base.commit, cwd=tree)
+            git("am", "--quiet", *mails[1:], cwd=tree, env={
+                "GIT_AUTHOR_NAME": "", "GIT_AUTHOR_EMAIL": ""})
+            got = git("rev-parse", "HEAD^{tree}", cwd=tree)
+            for commit, there in zip(reversed(commits), git(
+                    "rev-list", f"{base.commit}..HEAD", cwd=tree).split()):
+                same(f"the message of {commit[:12]}", git("log", "-1", "--format=%B", there),
+                     git("log", "-1", "--format=%B", commit))
+        finally:
+            git("worktree", "remove", "--force", tree)
+    same("the tree after git am", got, git("rev-parse", f"{commits[-1]}^{{tree}}"))
+    return f"{len(commits)} mails"
+
+
+def hang_is_found(out: pathlib.Path, kind: str, found_by: str, stack: str) -> str:
+    """A hanging guest is a failure within 30 s, and its stack is in the log."""
+    import kernel  # pylint: disable=import-outside-toplevel
+    import test  # pylint: disable=import-outside-toplevel
+    script = TESTING / "tests" / "hang.sh"
+    folder = kernel.build("patched", "x86")
+    began = time.monotonic()
+    same("the exit status", test.vm(folder, "tcg", script, out, "--env", f"KIND={kind}"),
+         test.HANG)
+    took = time.monotonic() - began
+    same("what found it", test.ended(out), found_by)
+    console = (out / "console.log").read_text("utf-8", "replace")
+    if "Call Trace:" not in console or stack not in console:
+        raise common.Error(f"no stack with {stack} in {out}/console.log")
+    # 30 s, the boot before and the stacks after it, and a host that may be busy
+    if took > 60:
+        raise common.Error(f"it took {took:.0f} s from the VM's start")
+    return f"by {found_by}, {took:.0f} s after the VM was started"
+
+
+CHECKS = {
+    "series/assemble-versions": assemble_versions,
+    "series/refresh-takes-commits": refresh_takes_commits,
+    "series/refresh-keeps-edits": refresh_keeps_edits,
+    "series/hunk-is-named": hunk_is_named,
+    "series/bad-bases": bad_bases,
+    "series/interrupted-run": interrupted,
+    "series/discard-keeps-commits": discard_keeps_commits,
+    "series/kdir-as-git-tree": kdir_as_git_tree,
+    "series/interrupted-build": interrupted_build,
+    "series/little-disk": little_disk,
+    "series/git-am": git_am,
+    "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
+    "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),
+}

@@ -1,0 +1,322 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""make test: what base and patched do, test by test.
+
+A finding's VM test passes here if the base fails it and the patched kernel passes; a KUnit case,
+if it passes on the patched tree and fails with its fix taken out (patches/7.3/mutants). What is
+not about a finding (kind series) has to pass on its own.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from typing import Callable
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing/md/lib"))
+import base as base_mod  # noqa: E402
+import common  # noqa: E402
+import kernel  # noqa: E402
+import selftest  # noqa: E402
+import series  # noqa: E402
+from base import git  # noqa: E402
+
+TESTING = common.TOP / "tools/testing/md"
+RESULTS = common.TOP / "build" / "results"
+MUTANTS = common.TOP / series.PATCHES / "mutants"
+SHOWN, SKIPPED, HANG = 1, 4, 124
+
+
+@dataclasses.dataclass
+class Outcome:
+    """One line of the report."""
+    name: str
+    finding: str
+    kind: str
+    base: str = "n/a"
+    without_fix: str = "n/a"
+    patched: str = "skipped"
+    seconds: float = 0
+    note: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the test proves what it is there to prove."""
+        if self.patched != "passes":
+            return False
+        if self.kind == "vm":
+            return self.base == "fails"
+        if self.kind == "kunit":
+            return self.without_fix == "fails"
+        return True
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it could not run here. A finding's test that did not run has failed."""
+        return self.patched == "skipped" and self.kind not in ("vm", "kunit")
+
+    def json(self) -> dict[str, object]:
+        """The entry of test.json, which knows no third way."""
+        words = {"passes": "passes", "fails": "fails", "skipped": "skipped", "n/a": "n/a"}
+        return {"name": self.name, "finding": self.finding, "kind": self.kind,
+                # a test that broke showed nothing
+                "base": words.get(self.base, "passes") if self.base != "skipped" else "n/a",
+                "without_fix": self.without_fix,
+                "patched": words.get(self.patched, "fails"), "seconds": self.seconds}
+
+    def line(self) -> str:
+        """The line that the user sees."""
+        word = "ok" if self.good else "skip" if self.skipped else "FAIL"
+        parts = [f"{word:4} {self.name} [{self.finding or self.kind}]"]
+        if self.kind == "vm":
+            parts.append(f"base {self.base}, patched {self.patched}")
+        elif self.kind == "kunit":
+            parts.append(f"without its fix {self.without_fix}, patched {self.patched}")
+        else:
+            parts.append(self.patched)
+        return ": ".join(parts) + f" ({self.seconds:.0f} s)" + (
+            f"\n     {self.note}" if self.note else "")
+
+
+def headers(path: pathlib.Path) -> dict[str, str]:
+    """The `# key: value` lines at the head of a test."""
+    return dict(re.findall(r"^# (finding|title|shows|mode): (.*)$", path.read_text("utf-8"),
+                           re.M))
+
+
+def vm(folder: pathlib.Path, mode: str, script: pathlib.Path, out: pathlib.Path,
+       *options: str) -> int:
+    """Run one script in a VM with the kernel of @folder; its console is in @out."""
+    out.mkdir(parents=True, exist_ok=True)
+    adds = [f"{TESTING}/tests/rc.sh:/guest/rc.sh"]
+    if (folder / "crashblk.ko").exists():
+        adds.append(f"{folder}/crashblk.ko:/lib/modules/crashblk.ko")
+    return subprocess.run(
+        ["/usr/bin/python3", str(TESTING / "vm/vm.py"), "--quiet", "--kernel",
+         str(kernel.image(folder, kernel.MODES[mode])), "--mode", mode, "--script", str(script),
+         "--out", str(out), *[o for a in adds for o in ("--add", a)], *options],
+        stdin=subprocess.DEVNULL, stdout=open(out / "vm.log", "w", encoding="utf-8"),
+        stderr=subprocess.STDOUT, check=False).returncode
+
+
+def said(out: pathlib.Path, word: str) -> str:
+    """The last console line with @word."""
+    console = out / "console.log"
+    text = console.read_text("utf-8", "replace") if console.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if word in line]
+    return lines[-1][lines[-1].index(word):] if lines else ""
+
+
+def ended(out: pathlib.Path) -> str:
+    """How vm.py says that the run ended: done, hang, crash, silence, timeout, boot, died."""
+    result = out / "result.json"
+    return str(json.loads(result.read_text("utf-8"))["kind"]) if result.exists() else ""
+
+
+def verdict(status: int, shows: str, out: pathlib.Path) -> tuple[str, str]:
+    """What a test's exit status means: passes, fails, skipped or broken, and why."""
+    if status == 0:
+        return "passes", ""
+    if status == SHOWN and said(out, "SHOWN:"):
+        return "fails", said(out, "SHOWN:")
+    if status == HANG and shows == "hang" and ended(out) == "hang":
+        return "fails", "hang, as it should"
+    if status == SKIPPED:
+        return "skipped", said(out, "SKIP:")
+    return "broken", f"exit status {status}; see {out}/console.log and {out}/vm.log"
+
+
+class Suite:
+    """All tests, and what came of them."""
+
+    def __init__(self, wanted: list[str], repeat: int, kinds: list[str]) -> None:
+        self.wanted = wanted
+        self.kinds = kinds
+        self.repeat = repeat
+        self.outcomes: list[Outcome] = []
+
+    def asked(self, name: str, kind: str) -> bool:
+        """Whether TESTS= and KIND= ask for it."""
+        return kind in self.kinds and (
+            not self.wanted or any(re.search(w, name) for w in self.wanted))
+
+    def add(self, outcome: Outcome, began: float) -> None:
+        """Note and print."""
+        outcome.seconds = round(time.monotonic() - began, 1)
+        self.outcomes.append(outcome)
+        print(outcome.line(), flush=True)
+
+    def vm_test(self, path: pathlib.Path) -> None:
+        """A finding's test, on the base and on the patched kernel."""
+        head = headers(path)
+        mode = head.get("mode", "tcg")
+        outcome = Outcome(path.stem, head["finding"], "vm")
+        began = time.monotonic()
+        notes = []
+        for variant in ("base", "patched"):
+            folder = kernel.build(variant, kernel.MODES[mode])
+            seen = []
+            for turn in range(self.repeat):
+                out = RESULTS / "vm" / path.stem / f"{variant}-{turn}"
+                common.say(f"{path.stem} on {variant} ({turn + 1} of {self.repeat})")
+                # a kernel that is to be trusted does not warn either
+                strict = ["--fail-on-splat"] if variant == "patched" else []
+                status = vm(folder, mode, path, out, "--timeout", "300", *strict)
+                seen.append(verdict(status, head.get("shows", ""), out))
+            words = {s for s, _ in seen}
+            word = seen[0][0] if len(words) == 1 else "broken"
+            setattr(outcome, variant, word)
+            times = f", {self.repeat} of {self.repeat}" if self.repeat > 1 else ""
+            if len(words) > 1:
+                notes.append(f"{variant}: {', '.join(s for s, _ in seen)}")
+            elif seen[0][1]:
+                notes.append(f"{variant}{times}: {seen[0][1]}")
+        outcome.note = "\n     ".join(notes)
+        self.add(outcome, began)
+
+    def kunit(self) -> None:
+        """The KUnit suites on the patched tree, and on each mutant."""
+        began = time.monotonic()
+        head = kernel.variant_commit("patched")
+        results = kernel.run_kunit(kernel.build_kunit(head, "patched"), head)
+        if not results:
+            raise common.Error("the KUnit kernel ran no case")
+        mutants: dict[str, list[tuple[str, str, str]]] = {}
+        for path in sorted(MUTANTS.glob("*.patch")):
+            text = path.read_text("utf-8")
+            finding = re.search(r"^Finding: (.*)$", text, re.M)
+            cases = re.findall(r"^Fails: (.*)$", text, re.M)
+            if not finding or not cases:
+                raise common.Error(f"{path} wants the lines Finding: and Fails: at its head.")
+            for case in cases:
+                mutants.setdefault(case, []).append((path.stem, text, finding[1]))
+        for case in mutants:
+            if case not in results:
+                raise common.Error(f"{MUTANTS}: there is no KUnit case {case}.")
+        for case, status in sorted(results.items()):
+            if not self.asked(f"kunit/{case}", "kunit"):
+                continue
+            ours = mutants.get(case, [])
+            outcome = Outcome(f"kunit/{case}", ours[0][2] if ours else "", "kunit")
+            outcome.patched = {"PASS": "passes", "SKIP": "skipped"}.get(status, "fails")
+            survived = []
+            for name, text, _ in ours:
+                commit = mutant_commit(head, name, text)
+                folder = kernel.build_kunit(commit, name)
+                # a crash, a skip or no result at all does not show what was taken out
+                if kernel.run_kunit(folder, commit, case).get(case) != "FAIL":
+                    survived.append(name)
+            if not ours:
+                outcome.note = "no mutant in patches/7.3/mutants takes its fix out"
+            elif survived:
+                outcome.without_fix = "passes"
+                outcome.note = f"it does not fail although {', '.join(survived)} takes its fix out"
+            else:
+                outcome.without_fix = "fails"
+            self.add(outcome, began)
+            began = time.monotonic()
+
+    def plain(self, name: str, check: Callable[[pathlib.Path], str]) -> None:
+        """A test of the tools: kind series."""
+        if not self.asked(name, "series"):
+            return
+        outcome = Outcome(name, "", "series")
+        began = time.monotonic()
+        out = RESULTS / "series" / name.replace("/", "-")
+        try:
+            outcome.note = check(out)
+            outcome.patched = "passes"
+        except Exception as err:  # whatever it is, the other tests go on
+            outcome.patched = "fails"
+            outcome.note = f"{type(err).__name__}: {err}"
+        self.add(outcome, began)
+
+    def guest(self, name: str, variant: str, mode: str, script: str) -> None:
+        """A script of tools/testing/md that must pass in a VM."""
+        def check(out: pathlib.Path) -> str:
+            path = TESTING / script
+            if not path.exists():
+                raise common.Error(f"{path} does not exist")
+            folder = kernel.build(variant, kernel.MODES[mode])
+            status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat")
+            if status:
+                raise common.Error(f"exit status {status}; see {out}/console.log, {out}/vm.log")
+            return said(out, "RESULT:")
+        self.plain(name, check)
+
+    def report(self) -> int:
+        """Write test.json and the closing line; returns the exit status."""
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / "test.json").write_text(json.dumps({"tests": [
+            o.json() for o in self.outcomes]}, indent=1) + "\n", "utf-8")
+        passed = sum(o.good for o in self.outcomes)
+        skipped = sum(o.skipped and not o.good for o in self.outcomes)
+        failed = len(self.outcomes) - passed - skipped
+        print(f"results: {RESULTS}/test.json; consoles below {RESULTS}/vm and {RESULTS}/series")
+        print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+        return 1 if failed or not passed else 0
+
+
+def mutant_commit(head: str, name: str, text: str) -> str:
+    """The patched tree with one fix taken out, as a commit."""
+    with series.Index("mutant", head) as index:
+        try:
+            index.apply(text[text.index("diff --git "):], "--recount")
+        except common.Error as err:
+            raise common.Error(f"{MUTANTS / name}.patch does not apply to the patched tree:\n"
+                               f"{err}") from err
+        return git("commit-tree", index.write(), "-p", head, stdin=f"mutant {name}\n",
+                   env={"GIT_AUTHOR_NAME": "mutant",
+                        "GIT_AUTHOR_EMAIL": "mutant@md-write.invalid"}).strip()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("tests", nargs="*", help="regular expressions; none: every test")
+    parser.add_argument("--kind", action="append", choices=("series", "kunit", "vm"))
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each VM test")
+    args = parser.parse_args()
+    suite = Suite(args.tests, args.repeat, args.kind or ["series", "kunit", "vm"])
+    os.chdir(common.TOP)
+    try:
+        # said now, and not after half an hour of building
+        (RESULTS / "test.json").unlink(missing_ok=True)
+        kernel.need_all()
+        if suite.kinds != ["kunit"]:
+            common.need_tools({"qemu-system-x86_64": "qemu-system-x86"})
+            common.run(["/usr/bin/python3", TESTING / "vm/initramfs.py"], what="initramfs.py")
+        base_mod.find()
+        for name, check in selftest.CHECKS.items():
+            suite.plain(name, check)
+        if "kunit" in suite.kinds and (not args.tests or any(
+                re.search(t, "kunit/") or "kunit" in t or "raid5" in t for t in args.tests)):
+            suite.kunit()
+        suite.guest("crashblk/base", "base", "tcg", "crash/selftest.sh")
+        suite.guest("crashblk/patched", "patched", "tcg", "crash/selftest.sh")
+        suite.guest("lockdep/crashblk", "patched", "uml", "crash/selftest.sh")
+        for mode in kernel.MODES:
+            suite.guest(f"mode/{mode}", "patched", mode, "tests/smoke.sh")
+        for path in sorted((TESTING / "tests").glob("*.sh")):
+            if path.name in ("rc.sh", "smoke.sh", "hang.sh"):
+                continue
+            if "finding" not in headers(path):
+                raise common.Error(f"{path} has no line '# finding: ' at its head")
+            if suite.asked(path.stem, "vm"):
+                suite.vm_test(path)
+            suite.guest(f"lockdep/{path.stem}", "patched", "uml", f"tests/{path.name}")
+    except (common.Error, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        suite.outcomes.append(Outcome("the run itself", "", "series", patched="fails",
+                                      note=str(err)))
+    sys.exit(suite.report())
+
+
+if __name__ == "__main__":
+    common.entry(main)

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# finding: J5
+# title: fsync() alone fills the journal until it overruns its own tail
+# shows: loss
+#
+# A RAID5 with a write-back journal of about 1000 blocks. 64 blocks are written and fsynced:
+# they are in the journal. The members' data area is held, so that nothing can be written
+# out and no log space comes back. Then more fsync() calls than the journal has blocks, and
+# the power fails.
+#
+# A kernel that takes a log block for an empty FLUSH, and does not ask whether there is one,
+# laps the tail: recovery starts from a block of the second lap, and all 64 blocks are lost.
+# The control does the same without the fsync() calls, and must keep everything.
+
+# shellcheck source=rc.sh
+. /guest/rc.sh
+
+requires mdadm cmp awk /sys/kernel/config/crashblk
+
+BLOCKS=64
+DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
+
+# cycle FSYNCS: prints how many of the fsynced blocks a power cut loses
+cycle() {
+	local fsyncs=$1 log_blocks i chunk
+
+	disks_on 4 5
+	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
+		--write-journal=/dev/disk3 /dev/disk0 /dev/disk1 /dev/disk2
+	log_blocks=$(($(< "$MDSYS/dev-disk3/size") / 4))
+	say "a journal of $log_blocks blocks, then $fsyncs fsync() calls"
+	[ "$log_blocks" -lt 1030 ] || broken "the journal has $log_blocks blocks"
+	echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
+	hold "0 read,write 2048 10239" "1 read,write 2048 10239" "2 read,write 2048 10239"
+
+	# One chunk of each stripe: a full stripe could be written out without a read.
+	random_blocks /tmp/data "$((2 * BLOCKS))"
+	for ((i = 0; i < 2 * BLOCKS; i += 32)); do
+		dd if=/tmp/data of="$MD" bs=4k count=16 skip="$i" seek="$i" oflag=direct \
+			conv=notrunc,fsync status=none || broken "the array does not take the data"
+		for ((chunk = i + 16; chunk < i + 32; chunk++)); do
+			dd if=/dev/zero of=/tmp/data bs=4k count=1 seek="$chunk" \
+				conv=notrunc status=none
+		done
+	done
+
+	if [ "$fsyncs" -gt 0 ]; then
+		# shellcheck disable=SC2046
+		within 60 sync -d $(for ((i = 0; i < fsyncs; i++)); do echo "$MD"; done) ||
+			broken "fsync() fails"
+	fi
+	power_cut
+	power_back
+	array_assemble "${DISKS[@]}"
+	LOST=$(lost_blocks /tmp/data) || exit
+	array_stop
+	disks_off
+	say "$LOST of $BLOCKS fsynced blocks are lost"
+}
+
+cycle 0
+[ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
+cycle 1030
+[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were before"
+exit 0

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the tests of this folder share: . /guest/rc.sh
+#
+# A test's exit status is its verdict:
+#   0  nothing was lost or out of order
+#   1  the bug was shown: the last line says what was lost (shown)
+#   2  the test itself did not get as far as it must (broken, die)
+#   4  it cannot run here (requires)
+# Only 1 counts as "fails": a test that breaks proves nothing on any kernel.
+
+# shellcheck source=../vm/guest/lib.sh
+. /guest/lib.sh
+
+GROUP=/sys/kernel/config/crashblk/disk
+MD=/dev/md0
+MDSYS=/sys/block/md0/md
+
+shown() {
+	say "SHOWN: $*"
+	exit 1
+}
+
+broken() {
+	say "BROKEN: $*" >&2
+	exit 2
+}
+
+die() {
+	broken "$@"
+}
+
+# requires COMMAND_OR_PATH...: before anything is set up
+requires() {
+	local need
+	for need in "$@"; do
+		case $need in
+		/*) [ -e "$need" ] ;;
+		*) command -v "$need" > /dev/null ;;
+		esac || { say "SKIP: no $need here"; exit 4; }
+	done
+}
+
+# ---- disks with a power plug ---------------------------------------------
+
+# disks_on COUNT SIZE [ATTRIBUTE=VALUE...]: /dev/disk0..., SIZE in MiB, volatile caches
+disks_on() {
+	local count=$1 size=$2 word
+	shift 2
+	mkdir "$GROUP" || broken "no crashblk"
+	echo "$count" > "$GROUP/disks"
+	echo "$size" > "$GROUP/size_mb"
+	for word in "$@"; do
+		echo "${word#*=}" > "$GROUP/${word%%=*}" || broken "crashblk: $word"
+	done
+	echo on > "$GROUP/power" || broken "crashblk: power on"
+	wait_for 10 "[ -b /dev/disk$((count - 1)) ]" || broken "no /dev/disk$((count - 1))"
+}
+
+disks_off() {
+	echo off > "$GROUP/power" || broken "crashblk: power off"
+	rmdir "$GROUP"
+}
+
+# hold 'RULE'...: see crashblk's README
+hold() {
+	local rule
+	for rule in "$@"; do
+		echo "$rule" > "$GROUP/hold" || broken "crashblk: hold $rule"
+	done
+}
+
+release() {
+	echo "${1:-all}" > "$GROUP/release" || broken "crashblk: release ${1:-all}"
+}
+
+# power_cut: what is not on the media at this instant is gone
+power_cut() {
+	echo cut > "$GROUP/power" || broken "crashblk: cut"
+	say "power cut"
+}
+
+# power_back: stop the array on the ghosts, put the media back
+power_back() {
+	local limit=30
+	release all
+	within "$limit" mdadm --stop --quiet "$MD" || broken "the array does not stop after the cut"
+	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
+	echo on > "$GROUP/power" || broken "crashblk: power on"
+	say "power on"
+}
+
+# ---- arrays ----------------------------------------------------------------
+
+# md_opened: the first open of a disk scans it for partitions; have that behind us
+md_opened() {
+	wait_for 10 "[ -b $MD ]" || broken "no $MD"
+	within 20 blockdev --getsz "$MD" > /dev/null || broken "$MD cannot be opened"
+}
+
+# array_create MDADM_ARGUMENT...
+array_create() {
+	within 30 mdadm --create "$MD" --run --quiet --metadata=1.2 "$@" > /run/create.log 2>&1 ||
+		{ cat /run/create.log; broken "mdadm --create $*"; }
+	md_opened
+}
+
+# array_assemble DEVICE...
+array_assemble() {
+	within 30 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
+		{ cat /run/assemble.log; broken "mdadm --assemble $*"; }
+	md_opened
+}
+
+array_stop() {
+	within 30 mdadm --stop --quiet "$MD" || broken "the array does not stop"
+	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
+}
+
+# ---- data ------------------------------------------------------------------
+
+# random_blocks FILE COUNT: COUNT blocks of 4 KiB, none of them zero
+random_blocks() {
+	dd if=/dev/urandom of="$1" bs=4k count="$2" status=none
+}
+
+# lost_blocks FILE [DEVICE]: how many 4 KiB blocks of FILE differ on DEVICE; in $(),
+# follow it by || exit
+lost_blocks() {
+	local file=$1 device=${2:-$MD} blocks
+	blocks=$(($(stat -c %s "$file") / 4096))
+	dd if="$device" of=/tmp/readback bs=4k count="$blocks" iflag=direct status=none ||
+		broken "$device cannot be read"
+	[ "$(stat -c %s /tmp/readback)" -eq "$(stat -c %s "$file")" ] ||
+		broken "$device gave less than was asked for"
+	cmp -l "$file" /tmp/readback > /tmp/differences
+	[ $? -le 1 ] || broken "cmp fails"
+	awk '{ lost[int(($1 - 1) / 4096)] = 1 } END { n = 0; for (b in lost) n++; print n }' \
+		/tmp/differences
+}
