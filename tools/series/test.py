@@ -31,6 +31,7 @@ TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
 SHOWN, SKIPPED, HANG = 1, 4, 124
+EVIDENCE_LINES = 40
 
 
 @dataclasses.dataclass
@@ -63,12 +64,14 @@ class Outcome:
 
     def json(self) -> dict[str, object]:
         """The entry of test.json, which knows no third way."""
-        words = {"passes": "passes", "fails": "fails", "skipped": "skipped", "n/a": "n/a"}
+        words = ("passes", "fails", "skipped", "n/a")
         return {"name": self.name, "finding": self.finding, "kind": self.kind,
                 # a test that broke showed nothing
-                "base": words.get(self.base, "passes") if self.base != "skipped" else "n/a",
+                "base": ("n/a" if self.base == "skipped" else
+                         self.base if self.base in words else "passes"),
                 "without_fix": self.without_fix,
-                "patched": words.get(self.patched, "fails"), "seconds": self.seconds}
+                "patched": self.patched if self.patched in words else "fails",
+                "seconds": self.seconds}
 
     def line(self) -> str:
         """The line that the user sees."""
@@ -105,6 +108,18 @@ def vm(folder: pathlib.Path, mode: str, script: pathlib.Path, out: pathlib.Path,
         stderr=subprocess.STDOUT, check=False).returncode
 
 
+def evidence(out: pathlib.Path, status: int) -> str:
+    """A run's exit status and what vm.py says of it: whoever reads a CI's output has no more."""
+    log = out / "vm.log"
+    lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    console = out / "console.log"
+    if not any(line.startswith("  |") for line in lines) and console.exists():
+        lines += ["  | " + line for line in
+                  console.read_text("utf-8", "replace").splitlines()[-EVIDENCE_LINES:]]
+    return f"exit status {status}; see {out}/console.log and {log}" + "".join(
+        f"\n     {line}" for line in lines)
+
+
 def said(out: pathlib.Path, word: str) -> str:
     """The last console line with @word."""
     console = out / "console.log"
@@ -129,7 +144,7 @@ def verdict(status: int, shows: str, out: pathlib.Path) -> tuple[str, str]:
         return "fails", "hang, as it should"
     if status == SKIPPED:
         return "skipped", said(out, "SKIP:")
-    return "broken", f"exit status {status}; see {out}/console.log and {out}/vm.log"
+    return "broken", evidence(out, status)
 
 
 class Suite:
@@ -246,7 +261,7 @@ class Suite:
             folder = kernel.build(variant, kernel.MODES[mode])
             status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat")
             if status:
-                raise common.Error(f"exit status {status}; see {out}/console.log, {out}/vm.log")
+                raise common.Error(evidence(out, status))
             return said(out, "RESULT:")
         self.plain(name, check)
 
