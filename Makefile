@@ -28,6 +28,10 @@ refresh: ## take the commits of build/linux-7.3 back into patches/, drivers/, to
 series: ## write the mails, with a cover letter, to build/series
 	@$(PYTHON) $(SERIES)/series.py export
 
+.PHONY: apply
+apply: ## put the series into your own tree, KDIR=/path/to/linux-7.3.y; all of it or nothing
+	@$(PYTHON) $(SERIES)/series.py apply
+
 .PHONY: check
 check: ## every patch applies and builds in order, in silence; checkpatch, sparse, our scripts
 	@$(PYTHON) $(SERIES)/check.py

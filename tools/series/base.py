@@ -99,10 +99,12 @@ def _repository() -> None:
             common.run(["git", "init", "--quiet", "--bare", partial])
 
 
-def _import(tree: pathlib.Path, ref: str, message: str, *, tracked: str = "") -> str:
+def _import(tree: pathlib.Path, ref: str, message: str, *, tracked: str = "",
+            quiet: bool = False) -> str:
     """Commit the files of @tree as @ref; @tracked limits them to a git index."""
     _repository()
-    common.say(f"importing {message} into git (about a minute)")
+    if not quiet:
+        common.say(f"importing {message} into git (about a minute)")
     index = home() / "import.index"
     for left_over in (index, home() / "import.index.lock"):
         left_over.unlink(missing_ok=True)
@@ -172,6 +174,21 @@ def _from_kdir(kdir: pathlib.Path) -> Base:
                            "can't be told from what was built: run make mrproper there first.")
     ref = f"refs/bases/kdir-{_signature(kdir, tracked)}"
     commit = has_commit(ref) or _import(kdir, ref, f"Linux {version} (KDIR)", tracked=tracked)
+    return Base(commit, f"Linux {version} from {kdir}", version)
+
+
+def partial(kdir: pathlib.Path, files: list[str]) -> Base:
+    """@kdir reduced to those of @files that it has: enough to put the series on it.
+
+    Unlike find(), it takes a tree with build output in it and does not read the rest.
+    """
+    kdir = kdir.expanduser().absolute()
+    version = kernel_version(kdir)
+    _need_series(version, str(kdir))
+    present = "\0".join(f for f in files if (kdir / f).is_file())
+    with common.locked("base"):
+        commit = _import(kdir, "refs/bases/partial", f"Linux {version} (partial)",
+                         tracked=present, quiet=True)
     return Base(commit, f"Linux {version} from {kdir}", version)
 
 

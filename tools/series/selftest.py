@@ -231,6 +231,34 @@ def hunk_is_named(_: pathlib.Path) -> str:
     return ""
 
 
+def apply_whole_or_not(_: pathlib.Path) -> str:
+    """make apply: all goes in and comes out again; where a hunk does not fit, nothing changes."""
+    def files(t: Toy) -> dict[str, str]:
+        return {str(p.relative_to(t.kdir)): p.read_text("utf-8")
+                for p in sorted(t.kdir.rglob("*")) if p.is_file()}
+
+    with toy() as t:
+        (t.kdir / "vmlinux").touch()        # what was built there does not matter
+        before = files(t)
+        t.refused("make apply KDIR=", "apply", KDIR="")
+        said = t.good("apply")
+        after = files(t)
+        if after["drivers/md/new.c"] != NEW_FILE or "line twenty-one" not in \
+                after["drivers/md/raid5.c"]:
+            raise common.Error(f"apply did not apply: {after}")
+        t.refused("is in that tree already", "apply")
+        same("the tree after a second apply", files(t), after)
+        undo = said[said.index("GIT_CEILING"):].strip()
+        subprocess.run(undo, shell=True, check=True)
+        same("the tree after it was taken out", files(t), before)
+        (t.kdir / "drivers/md/raid5.c").write_text(BASE_FILE.replace("line 21\n", "other\n"),
+                                                   "utf-8")
+        before = files(t)
+        t.refused("hunk 1 of drivers/md/raid5.c: @@ -18,7 +18,7 @@", "apply")
+        same("the tree that it does not fit", files(t), before)
+    return ""
+
+
 def bad_bases(_: pathlib.Path) -> str:
     """KDIR that is no kernel, of another series, or missing; a pin that is not to be had."""
     with toy() as t:
@@ -389,6 +417,7 @@ CHECKS = {
     "series/refresh-takes-commits": refresh_takes_commits,
     "series/refresh-keeps-edits": refresh_keeps_edits,
     "series/hunk-is-named": hunk_is_named,
+    "series/apply": apply_whole_or_not,
     "series/bad-bases": bad_bases,
     "series/interrupted-run": interrupted,
     "series/discard-keeps-commits": discard_keeps_commits,

@@ -16,6 +16,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 
@@ -481,6 +482,33 @@ def cmd_export(out: pathlib.Path) -> list[pathlib.Path]:
     return sorted(out.glob("*.patch"))
 
 
+def cmd_apply(out: pathlib.Path) -> None:
+    """make apply: all of the series goes into the files of KDIR, or none of it."""
+    if not os.environ.get("KDIR"):
+        raise common.Error(f"say into which tree: make apply KDIR=/path/to/linux-{common.SERIES}.y")
+    patches = load()
+    files = sorted({f for p in patches for f in [*p.new, *_touched(p.diff)]})
+    kdir = pathlib.Path(os.environ["KDIR"]).expanduser().absolute()
+    base = base_mod.partial(kdir, files)
+    there = [f for p in patches for f in p.new if (kdir / f).exists()]
+    if there:
+        raise common.Error(
+            f"{base.name} has {there[0]}: the series, or one before it, is in that tree already. "
+            "The command that takes it out was printed when it went in. Nothing was changed.")
+    head = assemble(base, patches)[-1]
+    out.mkdir(parents=True, exist_ok=True)
+    # named by content: applying to a second tree must not overwrite what undoes the first
+    diff = git("diff", "--no-renames", "--full-index", "--binary", base.commit,
+               head).encode(errors="surrogateescape")
+    saved = out / f"linux-{base.version}-{hashlib.sha256(diff).hexdigest()[:8]}.patch"
+    saved.write_bytes(diff)
+    # a tree that is no repository must not be taken for a folder of one around it
+    git("apply", saved.absolute(), cwd=kdir, env={"GIT_CEILING_DIRECTORIES": str(kdir.parent)})
+    common.say(f"{len(patches)} patches are in {base.name} now, {len(files)} files, not committed")
+    common.say(f"to take them out: GIT_CEILING_DIRECTORIES={shlex.quote(str(kdir.parent))} "
+               f"git -C {shlex.quote(str(kdir))} apply -R {shlex.quote(str(saved.absolute()))}")
+
+
 def cmd_newest() -> None:
     """make check-newest."""
     base = base_mod.find(newest=True)
@@ -506,11 +534,15 @@ def main() -> None:
     sub.add_parser("refresh", help="take the tree's commits back into the repository")
     export = sub.add_parser("export", help="write the mails")
     export.add_argument("--out", type=pathlib.Path, default=common.TOP / "build" / "series")
+    apply = sub.add_parser("apply", help="put the series into the tree KDIR")
+    apply.add_argument("--out", type=pathlib.Path, default=common.TOP / "build" / "apply")
     sub.add_parser("newest", help="does the series apply to the newest base on offer?")
     sub.add_parser("cache", help="where the cache is")
     args = parser.parse_args()
     if args.command == "newest":
         cmd_newest()
+    elif args.command == "apply":
+        cmd_apply(args.out)
     elif args.command == "cache":
         cmd_cache()
     elif args.command == "base":
