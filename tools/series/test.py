@@ -30,6 +30,8 @@ from base import git  # noqa: E402
 TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
+# What is in tests/ without being a finding's test.
+HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh")
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 
@@ -318,8 +320,9 @@ def main() -> None:
         suite.guest("lockdep/crashblk", "patched", "uml", "crash/selftest.sh")
         for mode in kernel.MODES:
             suite.guest(f"mode/{mode}", "patched", mode, "tests/smoke.sh")
+        suite.guest("function/personalities", "patched", "tcg", "tests/personalities.sh")
         for path in sorted((TESTING / "tests").glob("*.sh")):
-            if path.name in ("rc.sh", "smoke.sh", "hang.sh"):
+            if path.name in HELPERS:
                 continue
             if "finding" not in headers(path):
                 raise common.Error(f"{path} has no line '# finding: ' at its head")
