@@ -139,3 +139,12 @@ lost_blocks() {
 	awk '{ lost[int(($1 - 1) / 4096)] = 1 } END { n = 0; for (b in lost) n++; print n }' \
 		/tmp/differences
 }
+
+# fio_verified NAME DEVICE SIZE: random 4K writes that fio reads back. Without --clocksource
+# it waits for a counter of the CPU, which stands still in mode tt.
+fio_verified() {
+	fio --name=verify --filename="$2" --direct=1 --bs=4k --rw=randwrite --size="$3" \
+		--iodepth=16 --ioengine=libaio --verify=crc32c --do_verify=1 --randrepeat=1 \
+		--thread --eta=never --clocksource=clock_gettime --output=/run/fio.log \
+		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
+}

@@ -9,12 +9,8 @@
 
 requires mdadm fio dmsetup jq /sys/kernel/config/nullb
 
-# Without --clocksource fio waits for a counter of the CPU, which stands still in mode tt.
 verify() {
-	fio --name="$1" --filename="$MD" --direct=1 --bs=4k --rw=randwrite --size=4m --iodepth=16 \
-		--ioengine=libaio --verify=crc32c --do_verify=1 --randrepeat=1 --thread \
-		--eta=never --clocksource=clock_gettime --output=/run/fio.log > /dev/null ||
-		{ cat /run/fio.log; die "$1: fio"; }
+	fio_verified "$1" "$MD" 4m
 	say "$1: 4 MiB of random 4K writes read back as written"
 }
 
