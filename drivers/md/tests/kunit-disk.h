@@ -3,7 +3,8 @@
  * A disk for KUnit tests of md: it takes bios and keeps them, in order of
  * arrival, until the test ends them.  So a test decides which I/O completes,
  * when, and with which status, and sees what md sends to its members without
- * a hook in md.
+ * a hook in md.  A test that has to call what waits for its I/O gives the disk
+ * an at_once() instead, which is asked for the status of each bio.
  *
  * The disk has a volatile write cache.  It stores nothing: a read ends with
  * whatever its pages held.
@@ -23,6 +24,8 @@ struct kunit_disk {
 	struct bio_list held;
 	unsigned int flushes;	/* empty bios with REQ_PREFLUSH so far */
 	unsigned int writes;	/* bios with data to write so far */
+	blk_status_t (*at_once)(struct kunit_disk *disk, struct bio *bio);
+	void *private;		/* for at_once() */
 };
 
 static void kunit_disk_submit_bio(struct bio *bio)
@@ -35,8 +38,14 @@ static void kunit_disk_submit_bio(struct bio *bio)
 		disk->writes += op_is_write(bio_op(bio));
 	else
 		disk->flushes += !!(bio->bi_opf & REQ_PREFLUSH);
-	bio_list_add(&disk->held, bio);
+	if (!disk->at_once)
+		bio_list_add(&disk->held, bio);
 	spin_unlock_irqrestore(&disk->lock, flags);
+
+	if (disk->at_once) {
+		bio->bi_status = disk->at_once(disk, bio);
+		bio_endio(bio);
+	}
 }
 
 static const struct block_device_operations kunit_disk_fops = {
@@ -80,6 +89,8 @@ static struct kunit_disk *kunit_disk_alloc(struct kunit *test, sector_t sectors)
 {
 	struct queue_limits lim = {
 		.features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA,
+		.max_hw_discard_sectors = UINT_MAX,
+		.discard_granularity = SECTOR_SIZE,
 	};
 	static unsigned int serial;
 	struct kunit_disk *disk;

@@ -11,6 +11,9 @@
 #define LOG_BLOCKS	64
 
 #define NR_FLUSHES	5
+#define NR_MEMBERS	2
+#define NR_IOS		8
+#define JOURNAL		NR_MEMBERS	/* its number among the disks */
 
 /* An empty FLUSH from above, and what became of it. */
 struct empty_flush {
@@ -19,8 +22,24 @@ struct empty_flush {
 	blk_status_t status;
 };
 
+/* A bio that a disk got, and where the tail was in memory then. */
+struct seen_io {
+	unsigned int disk;
+	blk_opf_t opf;
+	sector_t sector;
+	unsigned int sectors;
+	sector_t tail;		/* in the superblock, if this writes it */
+	sector_t last_checkpoint;
+};
+
 struct log_fixture {
 	struct kunit_disk *journal;
+	struct kunit_disk *member[NR_MEMBERS];
+	struct md_rdev member_rdev[NR_MEMBERS];
+	struct mdp_superblock_1 *sb;	/* the journal's, as last written */
+	struct seen_io seen[NR_IOS];
+	unsigned int nr_seen;
+	struct kunit_disk *failing;	/* its I/O fails */
 	struct mddev mddev;
 	struct md_personality pers;
 	struct md_rdev rdev;
@@ -50,6 +69,7 @@ static void issue_empty_flush(struct log_fixture *f, struct empty_flush *flush)
 static void count_error(struct mddev *mddev, struct md_rdev *rdev)
 {
 	container_of(mddev, struct log_fixture, mddev)->errors++;
+	set_bit(Faulty, &rdev->flags);
 }
 
 /* End what the journal holds now, and let the log react. */
@@ -211,9 +231,193 @@ static void full_log_takes_no_flush_payload(struct kunit *test)
 	end_journal_io(f, BLK_STS_OK);
 }
 
+static blk_status_t see_io(struct kunit_disk *disk, struct bio *bio)
+{
+	struct log_fixture *f = disk->private;
+	struct seen_io *io = &f->seen[min(f->nr_seen, NR_IOS - 1)];
+
+	for (io->disk = 0; io->disk < NR_MEMBERS; io->disk++)
+		if (disk == f->member[io->disk])
+			break;
+	io->opf = bio->bi_opf;
+	io->sector = bio->bi_iter.bi_sector;
+	io->sectors = bio_sectors(bio);
+	if (io->disk == JOURNAL && io->sector == f->rdev.sb_start)
+		io->tail = le64_to_cpu(f->sb->journal_tail);
+	io->last_checkpoint = f->log->last_checkpoint;
+	f->nr_seen++;
+	return disk == f->failing ? BLK_STS_IOERR : BLK_STS_OK;
+}
+
+/* 40 blocks are used, 24 of them by io_units that are finished. */
+static void set_reclaimable_log(struct log_fixture *f)
+{
+	set_log(f, 40);
+	f->log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_THROUGH;
+	f->log->next_checkpoint = 24 * BLOCK_SECTORS;
+}
+
+/* Reclaim moves the tail by those 24 blocks or, with @tail 0, not at all. */
+static void expect_reclaim_to(struct kunit *test, sector_t tail)
+{
+	struct log_fixture *f = test->priv;
+	unsigned int writes = f->journal->writes;
+
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, tail);
+	KUNIT_EXPECT_EQ(test, f->rdev.journal_tail, tail);
+	KUNIT_EXPECT_EQ(test, f->journal->writes > writes, tail != 0);
+	KUNIT_EXPECT_EQ(test, f->log->commit_again, tail == 0);
+	f->log->commit_again = false;
+}
+
+/*
+ * The members are flushed, the tail is durable, the range given up is
+ * discarded, and only then may writers log into it.
+ */
+static void space_is_released_last(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct seen_io *io = f->seen;
+	int i;
+
+	set_reclaimable_log(f);
+	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 2);
+	for (i = 0; i < f->nr_seen; i++)
+		KUNIT_EXPECT_EQ(test, io[i].last_checkpoint, 0);
+	for (i = 0; i < NR_MEMBERS; i++, io++) {
+		KUNIT_EXPECT_EQ(test, io->disk, i);
+		KUNIT_EXPECT_EQ(test, io->sectors, 0);
+		KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
+	}
+	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, io->sector, f->rdev.sb_start);
+	KUNIT_EXPECT_EQ(test, io->tail, 24 * BLOCK_SECTORS);
+	KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
+	KUNIT_EXPECT_TRUE(test, io->opf & REQ_FUA);
+	io++;
+	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, io->opf & REQ_OP_MASK, REQ_OP_DISCARD);
+	KUNIT_EXPECT_EQ(test, io->sector, 0);
+	KUNIT_EXPECT_EQ(test, io->sectors, 24 * BLOCK_SECTORS);
+}
+
+/* After a crash that member would be taken for good, without its cache. */
+static void unrecorded_failure_holds_the_tail(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	set_bit(Faulty, &f->member_rdev[1].flags);
+	expect_reclaim_to(test, 0);
+	f->sb->dev_roles[1] = cpu_to_le16(MD_DISK_ROLE_FAULTY);
+	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+}
+
+/* Likewise for a block that only memory knows to be bad. */
+static void unacked_bad_block_holds_the_tail(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->member_rdev[0].badblocks.unacked_exist = 1;
+	expect_reclaim_to(test, 0);
+	f->member_rdev[0].badblocks.unacked_exist = 0;
+	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+}
+
+/* A flush that fails says nothing about what the member's cache still has. */
+static void failed_member_flush_holds_the_tail(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->failing = f->member[0];
+	expect_reclaim_to(test, 0);
+	KUNIT_EXPECT_EQ(test, f->errors, 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(Faulty, &f->member_rdev[0].flags));
+}
+
+/* A journal that is gone must not keep the writes that wait for its space. */
+static void faulty_journal_releases_its_space(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	set_bit(Faulty, &f->rdev.flags);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 24 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
+}
+
+/*
+ * A stripe knows its place in the log as soon as it is added to the io_unit
+ * that is being filled. The tail must not name a block that nobody has written.
+ */
+static void tail_names_a_finished_unit(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh;
+
+	sh = kunit_kzalloc(test, sizeof(*sh), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sh);
+	set_reclaimable_log(f);
+	f->log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_BACK;
+	list_add_tail(&sh->r5c, &f->log->stripe_in_journal_list);
+
+	sh->log_start = 32 * BLOCK_SECTORS;
+	KUNIT_EXPECT_EQ(test, r5c_calculate_new_cp(&f->conf),
+			24 * BLOCK_SECTORS);
+	sh->log_start = 16 * BLOCK_SECTORS;
+	KUNIT_EXPECT_EQ(test, r5c_calculate_new_cp(&f->conf),
+			16 * BLOCK_SECTORS);
+	/* and round the end of the ring */
+	f->log->last_checkpoint = 60 * BLOCK_SECTORS;
+	f->log->next_checkpoint = 62 * BLOCK_SECTORS;
+	sh->log_start = 2 * BLOCK_SECTORS;
+	KUNIT_EXPECT_EQ(test, r5c_calculate_new_cp(&f->conf),
+			62 * BLOCK_SECTORS);
+}
+
+/* For a case that reclaims: its I/O ends as it is issued, and is seen. */
+static void add_members(struct kunit *test, struct log_fixture *f)
+{
+	struct md_rdev *rdev;
+	int i;
+
+	for (i = 0; i < NR_MEMBERS; i++) {
+		f->member[i] = kunit_disk_alloc(test, 1024);
+		f->member[i]->private = f;
+		f->member[i]->at_once = see_io;
+		rdev = &f->member_rdev[i];
+		KUNIT_ASSERT_EQ(test, md_rdev_init(rdev), 0);
+		rdev->mddev = &f->mddev;
+		rdev->bdev = f->member[i]->gd->part0;
+		rdev->raid_disk = i;
+		rdev->desc_nr = i;
+		list_add_tail(&rdev->same_set, &f->mddev.disks);
+	}
+
+	f->rdev.sb_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, f->rdev.sb_page);
+	f->rdev.sb_start = LOG_BLOCKS * BLOCK_SECTORS + 8;
+	f->rdev.sb_size = 512;
+	f->rdev.desc_nr = JOURNAL;
+	f->sb = page_address(f->rdev.sb_page);
+	f->sb->max_dev = cpu_to_le32(JOURNAL + 1);
+	for (i = 0; i < NR_MEMBERS; i++)
+		f->sb->dev_roles[i] = cpu_to_le16(i);
+	f->sb->dev_roles[JOURNAL] = cpu_to_le16(MD_DISK_ROLE_JOURNAL);
+	list_add_tail(&f->rdev.same_set, &f->mddev.disks);
+	f->journal->private = f;
+}
+
 static void log_fixture_free(void *data)
 {
 	struct log_fixture *f = data;
+	int i;
 
 	/* a case that failed may have left I/O behind */
 	while (end_journal_io(f, BLK_STS_IOERR))
@@ -221,6 +425,9 @@ static void log_fixture_free(void *data)
 	mutex_lock(&f->mddev.reconfig_mutex);
 	r5l_exit_log(&f->conf);
 	mutex_unlock(&f->mddev.reconfig_mutex);
+	for (i = 0; i < NR_MEMBERS; i++)
+		if (f->member[i])
+			md_rdev_clear(&f->member_rdev[i]);
 	md_rdev_clear(&f->rdev);
 	mddev_destroy(&f->mddev);
 }
@@ -256,6 +463,19 @@ static int log_fixture_init(struct kunit *test)
 	return kunit_add_action_or_reset(test, log_fixture_free, f);
 }
 
+static int reclaim_fixture_init(struct kunit *test)
+{
+	struct log_fixture *f;
+	int err = log_fixture_init(test);
+
+	if (err)
+		return err;
+	f = test->priv;
+	add_members(test, f);
+	f->journal->at_once = see_io;
+	return 0;
+}
+
 static struct kunit_case raid5_cache_cases[] = {
 	KUNIT_CASE(empty_flush_takes_no_log_block),
 	KUNIT_CASE(flushes_share_a_journal_flush),
@@ -273,4 +493,20 @@ static struct kunit_suite raid5_cache_suite = {
 	.test_cases = raid5_cache_cases,
 };
 
-kunit_test_suite(raid5_cache_suite);
+static struct kunit_case raid5_reclaim_cases[] = {
+	KUNIT_CASE(space_is_released_last),
+	KUNIT_CASE(unrecorded_failure_holds_the_tail),
+	KUNIT_CASE(unacked_bad_block_holds_the_tail),
+	KUNIT_CASE(failed_member_flush_holds_the_tail),
+	KUNIT_CASE(faulty_journal_releases_its_space),
+	KUNIT_CASE(tail_names_a_finished_unit),
+	{}
+};
+
+static struct kunit_suite raid5_reclaim_suite = {
+	.name = "raid5-reclaim",
+	.init = reclaim_fixture_init,
+	.test_cases = raid5_reclaim_cases,
+};
+
+kunit_test_suites(&raid5_cache_suite, &raid5_reclaim_suite);

@@ -148,3 +148,62 @@ fio_verified() {
 		--thread --eta=never --clocksource=clock_gettime --output=/run/fio.log \
 		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
 }
+
+# ---- passes: the same blocks again and again ---------------------------------
+#
+# Pass N writes the number N, filled up to 4 KiB, into each of the first COUNT blocks with
+# O_DSYNC, in order. A pass whose dd has ended is acknowledged.
+
+# passes_begin COUNT LAST: passes up to LAST in the background, from where the last one ended
+passes_begin() {
+	local count=$1 last=$2 from
+	from=$(passes_acked)
+	rm -f /run/passes.ended
+	{
+		for ((pass = from + 1; pass <= last; pass++)); do
+			[ ! -e /run/passes.stop ] || break
+			for ((i = 0; i < count; i++)); do printf '%04096d' "$pass"; done |
+				dd of="$MD" bs=4k iflag=fullblock oflag=direct,dsync \
+					conv=notrunc status=none || break
+			echo "$pass" > /run/passes.acked.new
+			mv /run/passes.acked.new /run/passes.acked
+		done
+		: > /run/passes.ended
+	} &
+	PASSES_PID=$!
+}
+
+passes_acked() {
+	cat /run/passes.acked 2>/dev/null || echo 0
+}
+
+passes_ended() {
+	[ -e /run/passes.ended ]
+}
+
+# passes_ended_or_stalled: until all are done, or the array has taken no write for 2 s
+passes_ended_or_stalled() {
+	local before='' now quiet=0
+	until passes_ended || [ "$quiet" -ge 20 ]; do
+		now=$(awk '{ print $5, $7 }' "/sys/block/${MD#/dev/}/stat")
+		if [ "$now" = "$before" ]; then quiet=$((quiet + 1)); else quiet=0; fi
+		before=$now
+		pause 0.1
+	done
+}
+
+# passes_end: stop the writer and forget it; the array must take writes again
+passes_end() {
+	: > /run/passes.stop
+	wait_for 25 passes_ended || broken "the writer does not end"
+	wait "$PASSES_PID"
+	rm -f /run/passes.*
+}
+
+# passes_lost COUNT ACKED: how many blocks are older than pass ACKED; in $(), || exit
+passes_lost() {
+	dd if="$MD" of=/tmp/readback bs=4k count="$1" iflag=direct status=none ||
+		broken "$MD cannot be read"
+	tr '\0' '0' < /tmp/readback | fold -w 4096 |
+		awk -v acked="$2" '$1 + 0 < acked { n++ } END { print n + 0 }'
+}

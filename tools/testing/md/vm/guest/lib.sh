@@ -74,7 +74,7 @@ within() {
 		echo "HANG: not done within $limit s: $*"
 		return 124
 	fi
-	kill "$timer" 2>/dev/null
+	kill -KILL "$timer" 2>/dev/null	# a bash that has not yet become sleep may lose a TERM
 	wait "$timer" 2>/dev/null
 	return "$rc"
 }
