@@ -110,7 +110,7 @@ def messages(text: str) -> set[str]:
     found = set()
     for line in text.splitlines():
         if re.search(r"(?i)\b(warning|error)\b", line):
-            line = re.sub(r"[^\s:]*?((?:drivers|include)/[^\s:]+):\d+(:\d+)?:", r"\1:", line)
+            line = re.sub(r"[^\s:]*?((?:drivers|include)/[^\s:]+):\d+(:\d+)?[: ]", r"\1:", line)
             found.add(re.sub(r"\s+", " ", line).strip())
     return found
 

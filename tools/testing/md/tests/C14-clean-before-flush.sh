@@ -37,7 +37,8 @@ cycle() {
 		hold "1 write 8 15" "2 write 8 15"
 		mdadm --stop --quiet "$MD" &
 		stop=$!
-		wait_for 10 '[ "$(< $GROUP/held)" -eq 2 ]' || broken "no superblock writes at the stop"
+		wait_for 10 "[ \"\$(< $GROUP/held)\" -eq 2 ]" ||
+			broken "no superblock writes at the stop"
 	fi
 	power_cut
 	release all
@@ -62,5 +63,6 @@ cycle() {
 cycle crash
 [ "$MISMATCH" -eq 0 ] || broken "the control does not match: the set-up is wrong"
 cycle stop
-[ "$MISMATCH" -eq 0 ] || shown "lost=$MISMATCH blocks=$((BLOCKS / 2)): rows of an array that says clean do not match their parity"
+[ "$MISMATCH" -eq 0 ] ||
+	shown "lost=$MISMATCH blocks=$((BLOCKS / 2)): rows of a clean array do not match their parity"
 exit 0

@@ -67,5 +67,6 @@ cycle() {
 cycle "1 write 8 15" "3 write 8 15"
 [ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
 cycle "1 write 8 15"
-[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$ACKED: fsynced blocks read back as they were before"
+[ "$LOST" -eq 0 ] ||
+	shown "lost=$LOST blocks=$ACKED: fsynced blocks read back as they were before"
 exit 0

@@ -40,7 +40,7 @@ cycle() {
 	hold "1 write 8 15"
 	echo failfast > "$MDSYS/dev-disk1/state" &
 	update=$!
-	wait_for 10 '[ "$(< $GROUP/held)" -gt 0 ]' || broken "no superblock update"
+	wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "no superblock update"
 	passes_begin "$BLOCKS" "$passes"
 	passes_ended_or_stalled
 	ACKED=$(passes_acked)
@@ -65,5 +65,6 @@ for MODE in write-through write-back; do
 	[ "$ACKED" -ge 1 ] || broken "no pass was acknowledged"
 	[ "$LOST" -le "$WORST" ] || WORST=$LOST
 done
-[ "$WORST" -eq 0 ] || shown "lost=$WORST blocks=$BLOCKS: blocks written with O_DSYNC read back as they were before"
+[ "$WORST" -eq 0 ] ||
+	shown "lost=$WORST blocks=$BLOCKS: blocks written with O_DSYNC read back as they were before"
 exit 0
