@@ -64,5 +64,5 @@ cycle crash
 [ "$MISMATCH" -eq 0 ] || broken "the control does not match: the set-up is wrong"
 cycle stop
 [ "$MISMATCH" -eq 0 ] ||
-	shown "lost=$MISMATCH blocks=$((BLOCKS / 2)): rows of a clean array do not match their parity"
+	shown "lost=$MISMATCH blocks=$((BLOCKS / 2)): rows of a clean array do not match"
 exit 0

@@ -66,5 +66,5 @@ for MODE in write-through write-back; do
 	[ "$LOST" -le "$WORST" ] || WORST=$LOST
 done
 [ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: blocks written with O_DSYNC read back as they were before"
+	shown "lost=$WORST blocks=$BLOCKS: O_DSYNC blocks read back as they were before"
 exit 0
