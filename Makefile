@@ -60,6 +60,10 @@ vm: ## boot VARIANT= in MODE=; a shell, or SCRIPT=FILE; results in build/vm
 
 ##@ Tests
 
+.PHONY: demo
+demo: deps ## watch the base lose data and the patched kernel keep it; latency of both; a page
+	@$(PYTHON) $(SERIES)/demo.py
+
 .PHONY: test
 test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
 	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')

@@ -136,8 +136,16 @@ lost_blocks() {
 		broken "$device gave less than was asked for"
 	cmp -l "$file" /tmp/readback > /tmp/differences
 	[ $? -le 1 ] || broken "cmp fails"
-	awk '{ lost[int(($1 - 1) / 4096)] = 1 } END { n = 0; for (b in lost) n++; print n }' \
-		/tmp/differences
+	awk '{ lost[int(($1 - 1) / 4096)] = 1 } END { for (b in lost) print b }' \
+		/tmp/differences | count_lost "$blocks"
+}
+
+# count_lost BLOCKS: how many block numbers are on stdin; notes which, for the pictures
+count_lost() {
+	local lost
+	mapfile -t lost < <(sort -n)
+	echo "$1 ${lost[*]}" >> "$OUT/lost.txt"
+	echo "${#lost[@]}"
 }
 
 # fio_verified NAME DEVICE SIZE: random 4K writes that fio reads back. Without --clocksource
@@ -205,5 +213,5 @@ passes_lost() {
 	dd if="$MD" of=/tmp/readback bs=4k count="$1" iflag=direct status=none ||
 		broken "$MD cannot be read"
 	tr '\0' '0' < /tmp/readback | fold -w 4096 |
-		awk -v acked="$2" '$1 + 0 < acked { n++ } END { print n + 0 }'
+		awk -v acked="$2" '$1 + 0 < acked { print NR - 1 }' | count_lost "$1"
 }
