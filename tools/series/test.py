@@ -31,7 +31,7 @@ TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
 # What is in tests/ without being a finding's test.
-HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh")
+HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.sh")
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 
@@ -321,6 +321,8 @@ def main() -> None:
         for mode in kernel.MODES:
             suite.guest(f"mode/{mode}", "patched", mode, "tests/smoke.sh")
         suite.guest("function/personalities", "patched", "tcg", "tests/personalities.sh")
+        suite.guest("function/journal-events", "patched", "tcg", "tests/journal-events.sh")
+        suite.guest("lockdep/journal-events", "patched", "uml", "tests/journal-events.sh")
         for path in sorted((TESTING / "tests").glob("*.sh")):
             if path.name in HELPERS:
                 continue

@@ -7,8 +7,9 @@
 #
 # A RAID5 with a journal of about 1000 blocks; members and journal have volatile caches. A
 # superblock update is held in the midst of it (the write to one member), so that no other can
-# begin. Then 64 blocks are overwritten with O_DSYNC, pass after pass, often enough to go round
-# the journal, and the power fails.
+# begin. Then 64 blocks are overwritten and fsynced, pass after pass, until the block that the
+# tail on the journal names holds data or parity, or the array takes no more; and the power fails.
+# In both journal modes, with a journal that discards and one that does not.
 #
 # A kernel that reuses log space as soon as the new tail is in memory overwrites the block that
 # the tail on the journal names. Recovery finds no log there and drops all of it: what was in the
@@ -24,11 +25,23 @@ requires mdadm cmp awk /sys/kernel/config/crashblk
 BLOCKS=64
 DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
 
-# cycle MODE PASSES: sets LOST and ACKED
-cycle() {
-	local mode=$1 passes=$2 update
+# journal_word BLOCK OFFSET: an integer of 4 bytes on the journal, past the page cache
+journal_word() {
+	dd if=/dev/disk3 bs=4k count=1 skip="$1" iflag=direct status=none | od -An -tu4 -j"$2" -N4
+}
 
-	disks_on 4 5
+# tail_overwritten: the block at the tail begins with something else than a record's magic number
+tail_overwritten() {
+	local tail
+	tail=$(journal_word 1 152)	# journal_tail, in sectors from the data offset of 1 MiB
+	[ "$(journal_word "$((256 + tail / 8))" 0)" -ne $((0x6433c509)) ]
+}
+
+# cycle MODE DISCARD PASSES: sets LOST and ACKED
+cycle() {
+	local mode=$1 discard=$2 passes=$3 update
+
+	disks_on 4 5 "discard=0 0 0 $discard"
 	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
 		--write-journal=/dev/disk3 /dev/disk0 /dev/disk1 /dev/disk2
 	echo "$mode" > "$MDSYS/journal_mode" || broken "no $mode"
@@ -42,7 +55,7 @@ cycle() {
 	update=$!
 	wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "no superblock update"
 	passes_begin "$BLOCKS" "$passes"
-	passes_ended_or_stalled
+	passes_ended_or_stalled tail_overwritten
 	ACKED=$(passes_acked)
 	power_cut
 	release all
@@ -53,18 +66,21 @@ cycle() {
 	LOST=$(passes_lost "$BLOCKS" "$ACKED") || exit
 	array_stop
 	disks_off
-	say "$mode: $ACKED of $passes passes were acknowledged, $LOST of $BLOCKS blocks are lost"
+	say "$mode, discard $discard: $ACKED of $passes passes were acknowledged," \
+		"$LOST of $BLOCKS blocks are lost"
 }
 
-cycle write-through 2
+cycle write-through 0 2
 [ "$ACKED" -eq 2 ] || broken "the control does not get as far as it must"
 [ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
 WORST=0
 for MODE in write-through write-back; do
-	cycle "$MODE" 10
-	[ "$ACKED" -ge 1 ] || broken "no pass was acknowledged"
-	[ "$LOST" -le "$WORST" ] || WORST=$LOST
+	for DISCARD in 0 1; do
+		cycle "$MODE" "$DISCARD" 100
+		[ "$ACKED" -ge 1 ] || broken "no pass was acknowledged"
+		[ "$LOST" -le "$WORST" ] || WORST=$LOST
+	done
 done
 [ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: O_DSYNC blocks read back as they were before"
+	shown "lost=$WORST blocks=$BLOCKS: fsynced blocks read back as they were before"
 exit 0

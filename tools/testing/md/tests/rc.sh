@@ -159,8 +159,9 @@ fio_verified() {
 
 # ---- passes: the same blocks again and again ---------------------------------
 #
-# Pass N writes the number N, filled up to 4 KiB, into each of the first COUNT blocks with
-# O_DSYNC, in order. A pass whose dd has ended is acknowledged.
+# Pass N writes the number N, filled up to 4 KiB with spaces (zeroes in front would make it octal
+# for some awk), into each of the first COUNT blocks in order, and then calls fsync(): O_DSYNC
+# would put FUA on the members' writes as well. A pass whose dd has ended is acknowledged.
 
 # passes_begin COUNT LAST: passes up to LAST in the background, from where the last one ended
 passes_begin() {
@@ -170,9 +171,9 @@ passes_begin() {
 	{
 		for ((pass = from + 1; pass <= last; pass++)); do
 			[ ! -e /run/passes.stop ] || break
-			for ((i = 0; i < count; i++)); do printf '%04096d' "$pass"; done |
-				dd of="$MD" bs=4k iflag=fullblock oflag=direct,dsync \
-					conv=notrunc status=none || break
+			for ((i = 0; i < count; i++)); do printf '%-4096d' "$pass"; done |
+				dd of="$MD" bs=4k iflag=fullblock oflag=direct \
+					conv=notrunc,fsync status=none || break
 			echo "$pass" > /run/passes.acked.new
 			mv /run/passes.acked.new /run/passes.acked
 		done
@@ -189,10 +190,11 @@ passes_ended() {
 	[ -e /run/passes.ended ]
 }
 
-# passes_ended_or_stalled: until all are done, or the array has taken no write for 2 s
+# passes_ended_or_stalled [CONDITION]: until all are done, the array has taken no write for 2 s,
+# or the command says so
 passes_ended_or_stalled() {
 	local before='' now quiet=0
-	until passes_ended || [ "$quiet" -ge 20 ]; do
+	until passes_ended || [ "$quiet" -ge 20 ] || "${1:-false}"; do
 		now=$(awk '{ print $5, $7 }' "/sys/block/${MD#/dev/}/stat")
 		if [ "$now" = "$before" ]; then quiet=$((quiet + 1)); else quiet=0; fi
 		before=$now
@@ -200,11 +202,16 @@ passes_ended_or_stalled() {
 	done
 }
 
-# passes_end: stop the writer and forget it; the array must take writes again
-passes_end() {
+# passes_stop: stop the writer; the array must take writes
+passes_stop() {
 	: > /run/passes.stop
 	wait_for 25 passes_ended || broken "the writer does not end"
 	wait "$PASSES_PID"
+}
+
+# passes_end: the same, and forget what it acknowledged
+passes_end() {
+	passes_stop
 	rm -f /run/passes.*
 }
 
