@@ -4,7 +4,7 @@
  * arrival, until the test ends them.  So a test decides which I/O completes,
  * when, and with which status, and sees what md sends to its members without
  * a hook in md.  A test that has to call what waits for its I/O gives the disk
- * an at_once() instead, which is asked for the status of each bio.
+ * an at_once(), which may set the status of a bio and have it ended as it comes.
  *
  * The disk has a volatile write cache.  It stores nothing: a read ends with
  * whatever its pages held.
@@ -24,13 +24,15 @@ struct kunit_disk {
 	struct bio_list held;
 	unsigned int flushes;	/* empty bios with REQ_PREFLUSH so far */
 	unsigned int writes;	/* bios with data to write so far */
-	blk_status_t (*at_once)(struct kunit_disk *disk, struct bio *bio);
+	/* true: end this bio now, with its bi_status; false: keep it */
+	bool (*at_once)(struct kunit_disk *disk, struct bio *bio);
 	void *private;		/* for at_once() */
 };
 
 static void kunit_disk_submit_bio(struct bio *bio)
 {
 	struct kunit_disk *disk = bio->bi_bdev->bd_disk->private_data;
+	bool now = disk->at_once && disk->at_once(disk, bio);
 	unsigned long flags;
 
 	spin_lock_irqsave(&disk->lock, flags);
@@ -38,14 +40,12 @@ static void kunit_disk_submit_bio(struct bio *bio)
 		disk->writes += op_is_write(bio_op(bio));
 	else
 		disk->flushes += !!(bio->bi_opf & REQ_PREFLUSH);
-	if (!disk->at_once)
+	if (!now)
 		bio_list_add(&disk->held, bio);
 	spin_unlock_irqrestore(&disk->lock, flags);
 
-	if (disk->at_once) {
-		bio->bi_status = disk->at_once(disk, bio);
+	if (now)
 		bio_endio(bio);
-	}
 }
 
 static const struct block_device_operations kunit_disk_fops = {

@@ -12,7 +12,7 @@
 
 #define NR_FLUSHES	5
 #define NR_MEMBERS	2
-#define NR_IOS		8
+#define NR_IOS		16
 #define JOURNAL		NR_MEMBERS	/* its number among the disks */
 
 /* An empty FLUSH from above, and what became of it. */
@@ -31,6 +31,7 @@ struct seen_io {
 	unsigned int sectors;
 	sector_t tail;		/* in the superblock, if this writes it */
 	sector_t last_checkpoint;
+	unsigned int held;	/* flushes of members that had not ended */
 };
 
 struct log_fixture {
@@ -41,6 +42,10 @@ struct log_fixture {
 	struct seen_io seen[NR_IOS];
 	unsigned int nr_seen;
 	struct kunit_disk *failing;	/* its I/O fails */
+	bool late_bad_block;		/* one is due, see sync_super() */
+	bool hold_members;		/* end_members ends their flushes */
+	struct work_struct end_members;
+	unsigned int held;
 	struct mddev mddev;
 	struct md_personality pers;
 	struct md_rdev rdev;
@@ -232,7 +237,18 @@ static void full_log_takes_no_flush_payload(struct kunit *test)
 	end_journal_io(f, BLK_STS_OK);
 }
 
-static blk_status_t see_io(struct kunit_disk *disk, struct bio *bio)
+static void end_members(struct work_struct *work)
+{
+	struct log_fixture *f = container_of(work, struct log_fixture,
+					     end_members);
+	unsigned int i;
+
+	f->held = 0;
+	for (i = 0; i < NR_MEMBERS; i++)
+		kunit_disk_end(f->member[i], BLK_STS_OK);
+}
+
+static bool see_io(struct kunit_disk *disk, struct bio *bio)
 {
 	struct log_fixture *f = disk->private;
 	struct seen_io *io = &f->seen[min(f->nr_seen, NR_IOS - 1)];
@@ -247,8 +263,25 @@ static blk_status_t see_io(struct kunit_disk *disk, struct bio *bio)
 	if (io->disk == JOURNAL && io->sector == f->rdev.sb_start)
 		io->tail = le64_to_cpu(f->sb->journal_tail);
 	io->last_checkpoint = f->log->last_checkpoint;
+	io->held = f->held;
 	f->nr_seen++;
-	return disk == f->failing ? BLK_STS_IOERR : BLK_STS_OK;
+	if (io->disk != JOURNAL && f->hold_members) {
+		/* runs when whoever sent it waits, not before */
+		f->held++;
+		schedule_work(&f->end_members);
+		return false;
+	}
+	if (disk == f->failing)
+		bio->bi_status = BLK_STS_IOERR;
+	return true;
+}
+
+/* The reclaim thread is parked: has it been woken since this was asked last? */
+static bool reclaim_woken(struct log_fixture *f)
+{
+	struct md_thread *thread = rcu_dereference_raw(f->log->reclaim_thread);
+
+	return test_and_clear_bit(THREAD_WAKEUP, &thread->flags);
 }
 
 /* 40 blocks are used, 24 of them by io_units that are finished. */
@@ -271,6 +304,7 @@ static void expect_reclaim_to(struct kunit *test, sector_t tail)
 	KUNIT_EXPECT_EQ(test, f->journal->writes > writes, tail != 0);
 	KUNIT_EXPECT_EQ(test, f->log->commit_again, tail == 0);
 	f->log->commit_again = false;
+	f->mddev.sb_flags = 0;
 }
 
 /*
@@ -306,6 +340,75 @@ static void space_is_released_last(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, io->sectors, 24 * BLOCK_SECTORS);
 }
 
+/* Not only issued before: the flushes have ended when the tail is written. */
+static void tail_waits_for_the_flushes(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->hold_members = true;
+	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 2);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS - 1].held, NR_MEMBERS - 1);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS].disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS].held, 0);
+}
+
+/* What is given up round the end of the ring is two ranges. */
+static void discard_goes_round_the_ring(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct seen_io *io = &f->seen[NR_MEMBERS + 1];
+
+	set_reclaimable_log(f);
+	f->log->last_checkpoint = 56 * BLOCK_SECTORS;
+	f->log->log_start = 20 * BLOCK_SECTORS;
+	f->log->next_checkpoint = 16 * BLOCK_SECTORS;
+	expect_reclaim_to(test, 16 * BLOCK_SECTORS);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 3);
+	KUNIT_EXPECT_EQ(test, io[0].sector, 56 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, io[0].sectors, 8 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, io[1].sector, 0);
+	KUNIT_EXPECT_EQ(test, io[1].sectors, 16 * BLOCK_SECTORS);
+}
+
+/* Nobody writes to an array that is read-only; recovery is not nobody. */
+static void read_only_array_keeps_its_tail(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->mddev.ro = MD_AUTO_READ;
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	set_bit(MD_RECOVERY_WAIT, &f->mddev.recovery);
+	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+}
+
+/* As long as io_units are about to finish a few blocks are not worth a flush. */
+static void few_blocks_wait_for_more(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh;
+	LIST_HEAD(unfinished);
+
+	sh = kunit_kzalloc(test, sizeof(*sh), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sh);
+	set_reclaimable_log(f);
+	f->log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_BACK;
+	f->log->next_checkpoint = BLOCK_SECTORS;
+	list_add(&sh->log_list, &f->log->no_space_stripes);
+	list_add(&unfinished, &f->log->finished_ios);
+	r5l_do_reclaim(f->log);
+	list_del(&unfinished);
+	list_del(&sh->log_list);
+	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
+	/* and when there are none, it is as much as can be had */
+	f->log->reclaim_target = 1;
+	expect_reclaim_to(test, BLOCK_SECTORS);
+}
+
 /* After a crash that member would be taken for good, without its cache. */
 static void unrecorded_failure_holds_the_tail(struct kunit *test)
 {
@@ -316,6 +419,97 @@ static void unrecorded_failure_holds_the_tail(struct kunit *test)
 	expect_reclaim_to(test, 0);
 	f->sb->dev_roles[1] = cpu_to_le16(MD_DISK_ROLE_FAULTY);
 	expect_reclaim_to(test, 24 * BLOCK_SECTORS);
+}
+
+/* A tail that was held moves when the superblocks have been written, not before. */
+static void held_tail_is_tried_again(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	set_bit(Faulty, &f->member_rdev[1].flags);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	/* somebody has to write them */
+	KUNIT_EXPECT_TRUE(test, test_bit(MD_SB_CHANGE_DEVS, &f->mddev.sb_flags));
+	reclaim_woken(f);
+	r5l_retry_commit(f->log);
+	KUNIT_EXPECT_FALSE(test, reclaim_woken(f));
+	f->mddev.sb_flags = BIT(MD_SB_CHANGE_PENDING);
+	r5l_retry_commit(f->log);
+	KUNIT_EXPECT_FALSE(test, reclaim_woken(f));
+	f->mddev.sb_flags = 0;
+	r5l_retry_commit(f->log);
+	KUNIT_EXPECT_TRUE(test, reclaim_woken(f));
+	/* once is enough */
+	r5l_retry_commit(f->log);
+	KUNIT_EXPECT_FALSE(test, reclaim_woken(f));
+}
+
+/* Whoever starts the log puts a failure on record itself, then commits. */
+static void first_commit_records_a_failure(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->failing = f->member[0];
+	f->mddev.ro = MD_AUTO_READ;
+	KUNIT_EXPECT_EQ(test, r5l_commit_first(f->log, 24 * BLOCK_SECTORS), -EROFS);
+	KUNIT_EXPECT_EQ(test, f->rdev.journal_tail, 0);
+	f->mddev.ro = MD_RDWR;
+	f->failing = NULL;
+	KUNIT_EXPECT_EQ(test, r5l_commit_first(f->log, 24 * BLOCK_SECTORS), 0);
+	KUNIT_EXPECT_EQ(test, f->rdev.journal_tail, 24 * BLOCK_SECTORS);
+	KUNIT_EXPECT_TRUE(test, f->sb->dev_roles[0] ==
+			  cpu_to_le16(MD_DISK_ROLE_FAULTY));
+	/* recovery may have logged over the old range: it is not discarded */
+	KUNIT_ASSERT_LT(test, f->nr_seen, NR_IOS);
+	while (f->nr_seen--)
+		KUNIT_EXPECT_TRUE(test, f->seen[f->nr_seen].op != REQ_OP_DISCARD);
+}
+
+/* A block goes bad when md_update_sb() has counted, and before it stores. */
+static void late_bad_block_is_acknowledged(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct badblocks *bb = &f->member_rdev[0].badblocks;
+
+	set_reclaimable_log(f);
+	f->late_bad_block = true;
+	md_update_sb(&f->mddev, 1);
+	KUNIT_EXPECT_FALSE(test, f->late_bad_block);
+	KUNIT_EXPECT_EQ(test, bb->unacked_exist, 0);
+}
+
+/* No room in the log, and nothing in flight that would wake reclaim. */
+static void parked_stripe_wakes_reclaim(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh;
+
+	sh = kunit_kzalloc(test, struct_size(sh, dev, 1), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sh);
+	sh->raid_conf = &f->conf;
+	sh->disks = 1;
+	sh->log_start = MaxSector;
+	sh->dev[0].page = f->rdev.sb_page;
+	set_bit(R5_Wantwrite, &sh->dev[0].flags);
+
+	set_reclaimable_log(f);
+	set_bit(R5C_LOG_CRITICAL, &f->conf.cache_state);
+	reclaim_woken(f);
+	r5c_cache_data(f->log, sh);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->log->no_space_stripes));
+	KUNIT_EXPECT_TRUE(test, reclaim_woken(f));
+
+	/* one that is in the log already, and the log is full */
+	list_del_init(&sh->log_list);
+	sh->log_start = 8 * BLOCK_SECTORS;
+	f->log->log_start = (LOG_BLOCKS - 1) * BLOCK_SECTORS;
+	r5c_cache_data(f->log, sh);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->log->no_space_stripes));
+	KUNIT_EXPECT_TRUE(test, reclaim_woken(f));
+	list_del_init(&sh->log_list);
 }
 
 /* Likewise for a block that only memory knows to be bad. */
@@ -340,6 +534,21 @@ static void failed_member_flush_holds_the_tail(struct kunit *test)
 	expect_reclaim_to(test, 0);
 	KUNIT_EXPECT_EQ(test, f->errors, 1);
 	KUNIT_EXPECT_TRUE(test, test_bit(Faulty, &f->member_rdev[0].flags));
+}
+
+/* dm-raid keeps no tail on disk, but its members must be flushed all the same. */
+static void failed_member_flush_holds_dm_raid(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->mddev.major_version = 2;
+	f->failing = f->member[0];
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 24 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
 }
 
 /* A journal that is gone must not keep the writes that wait for its space. */
@@ -383,6 +592,21 @@ static void tail_names_a_finished_unit(struct kunit *test)
 			62 * BLOCK_SECTORS);
 }
 
+/* In the place of super_1_sync(): who failed, and which blocks went bad. */
+static void fixture_sync_super(struct mddev *mddev, struct md_rdev *rdev)
+{
+	struct log_fixture *f = container_of(mddev, struct log_fixture, mddev);
+	int i;
+
+	if (rdev == &f->member_rdev[0] && f->late_bad_block) {
+		f->late_bad_block = false;
+		rdev->badblocks.unacked_exist = 1;
+	}
+	for (i = 0; i < NR_MEMBERS; i++)
+		if (test_bit(Faulty, &f->member_rdev[i].flags))
+			f->sb->dev_roles[i] = cpu_to_le16(MD_DISK_ROLE_FAULTY);
+}
+
 /* For a case that reclaims: its I/O ends as it is issued, and is seen. */
 static void add_members(struct kunit *test, struct log_fixture *f)
 {
@@ -399,6 +623,9 @@ static void add_members(struct kunit *test, struct log_fixture *f)
 		rdev->bdev = f->member[i]->gd->part0;
 		rdev->raid_disk = i;
 		rdev->desc_nr = i;
+		rdev->sb_size = 512;
+		rdev->sb_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		KUNIT_ASSERT_NOT_NULL(test, rdev->sb_page);
 		list_add_tail(&rdev->same_set, &f->mddev.disks);
 	}
 
@@ -414,6 +641,11 @@ static void add_members(struct kunit *test, struct log_fixture *f)
 	f->sb->dev_roles[JOURNAL] = cpu_to_le16(MD_DISK_ROLE_JOURNAL);
 	list_add_tail(&f->rdev.same_set, &f->mddev.disks);
 	f->journal->private = f;
+	f->mddev.persistent = 1;
+	f->mddev.major_version = 1;
+	f->mddev.sync_super = fixture_sync_super;
+	INIT_WORK(&f->end_members, end_members);
+	kthread_park(rcu_dereference_raw(f->log->reclaim_thread)->tsk);
 }
 
 static void log_fixture_free(void *data)
@@ -497,9 +729,18 @@ static struct kunit_suite raid5_cache_suite = {
 
 static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(space_is_released_last),
+	KUNIT_CASE(tail_waits_for_the_flushes),
+	KUNIT_CASE(discard_goes_round_the_ring),
+	KUNIT_CASE(read_only_array_keeps_its_tail),
+	KUNIT_CASE(few_blocks_wait_for_more),
+	KUNIT_CASE(held_tail_is_tried_again),
+	KUNIT_CASE(first_commit_records_a_failure),
+	KUNIT_CASE(late_bad_block_is_acknowledged),
+	KUNIT_CASE(parked_stripe_wakes_reclaim),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
 	KUNIT_CASE(failed_member_flush_holds_the_tail),
+	KUNIT_CASE(failed_member_flush_holds_dm_raid),
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
 	{}

@@ -14,8 +14,9 @@
 # A kernel that reuses log space as soon as the new tail is in memory overwrites the block that
 # the tail on the journal names. Recovery finds no log there and drops all of it: what was in the
 # log and in the members' caches alone reads back as it was before. A kernel that waits for its
-# tail stops taking writes instead; what it has acknowledged by then it keeps. The control ends
-# before the journal is full, and must keep everything on any kernel.
+# tail stops taking writes instead; what it has acknowledged by then it keeps, and without a power
+# cut it goes on when the update does. The control ends before the journal is full, and must keep
+# everything on any kernel.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -37,9 +38,9 @@ tail_overwritten() {
 	[ "$(journal_word "$((256 + tail / 8))" 0)" -ne $((0x6433c509)) ]
 }
 
-# cycle MODE DISCARD PASSES: sets LOST and ACKED
+# cycle MODE DISCARD PASSES [on]: sets LOST and ACKED; the power stays on
 cycle() {
-	local mode=$1 discard=$2 passes=$3 update
+	local mode=$1 discard=$2 passes=$3 power=${4:-cut} update
 
 	disks_on 4 5 "discard=0 0 0 $discard"
 	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
@@ -57,12 +58,21 @@ cycle() {
 	passes_begin "$BLOCKS" "$passes"
 	passes_ended_or_stalled tail_overwritten
 	ACKED=$(passes_acked)
-	power_cut
-	release all
-	wait "$update"
-	passes_end
-	power_back
-	array_assemble "${DISKS[@]}"
+	if [ "$power" = cut ]; then
+		power_cut
+		release all
+		wait "$update"
+		passes_end
+		power_back
+		array_assemble "${DISKS[@]}"
+	else
+		release all
+		wait "$update"
+		wait_for 30 passes_ended || broken "the writes that waited do not go on"
+		ACKED=$(passes_acked)
+		[ "$ACKED" -eq "$passes" ] || broken "a pass failed"
+		passes_end
+	fi
 	LOST=$(passes_lost "$BLOCKS" "$ACKED") || exit
 	array_stop
 	disks_off
@@ -73,6 +83,10 @@ cycle() {
 cycle write-through 0 2
 [ "$ACKED" -eq 2 ] || broken "the control does not get as far as it must"
 [ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
+for MODE in write-through write-back; do
+	cycle "$MODE" 1 20 on
+	[ "$LOST" -eq 0 ] || broken "data is lost without a power cut"
+done
 WORST=0
 for MODE in write-through write-back; do
 	for DISCARD in 0 1; do
