@@ -58,6 +58,11 @@ kernel-path: ## build it if need be and print the path of the bootable file
 vm: ## boot VARIANT= in MODE=; a shell, or SCRIPT=FILE; results in build/vm
 	@$(PYTHON) $(SERIES)/vmrun.py --variant $(VARIANT) --mode $(MODE) $(if $(SCRIPT),--script $(SCRIPT))
 
+.PHONY: deb
+deb: ## installable packages, in build/deb (CONFIG=FILE; LOCALMOD=1: only modules that are loaded)
+	@$(PYTHON) $(SERIES)/deb.py --variant $(VARIANT) $(if $(CONFIG),--config '$(CONFIG)') \
+		$(if $(LOCALMOD),--localmod) $(if $(LSMOD),--lsmod '$(LSMOD)')
+
 ##@ Tests
 
 .PHONY: demo
@@ -91,4 +96,4 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nSettings: KDIR= DEB= MIRROR= MD_WRITE_CACHE=  (README.md says what they do)\n'
+	@printf '\nSettings: KDIR= DEB= MIRROR= CONFIG= LOCALMOD= MD_WRITE_CACHE=  (README.md says what they do)\n'

@@ -3,10 +3,10 @@
 # make deps: install what building and testing need, on Debian; prints what is missing.
 set -eu
 
-PACKAGES="bash-static bc bison busybox-static ca-certificates ccache coreutils cpio
-	debian-archive-keyring diffutils dmsetup dpkg-dev e2fsprogs flake8 flex gcc git gzip
-	jq libaio-dev libc6-dev libelf-dev libssl-dev make mypy perl python3 python3-flake8 python3-git
-	python3-matplotlib python3-ply
+PACKAGES="bash-static bc bison busybox-static bzip2 ca-certificates ccache coreutils cpio
+	debhelper debian-archive-keyring diffutils dmsetup dpkg-dev e2fsprogs flake8 flex gcc git
+	gzip jq kmod libaio-dev libc6-dev libdw-dev libelf-dev libssl-dev lz4 lzop make mypy
+	openssl perl python3 python3-flake8 python3-git python3-matplotlib python3-ply
 	qemu-system-x86 rsync shellcheck util-linux xz-utils zlib1g-dev zstd"
 
 if ! command -v apt-get > /dev/null; then

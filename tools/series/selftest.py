@@ -6,6 +6,8 @@ Most run on a toy: a copy of the tools with a series and a base of a few lines.
 from __future__ import annotations
 
 import contextlib
+import gzip
+import lzma
 import os
 import pathlib
 import shutil
@@ -392,6 +394,81 @@ def git_am(_: pathlib.Path) -> str:
     return f"{len(commits)} mails"
 
 
+def deb_bad_input(_: pathlib.Path) -> str:
+    """What make deb can't do is said in a sentence, before anything is built."""
+    import deb  # pylint: disable=import-outside-toplevel
+    good = "CONFIG_X86_64=y\nCONFIG_MD_RAID456=m\n"
+    with tempfile.TemporaryDirectory() as temp:
+        top = pathlib.Path(temp)
+        for name, text in (
+                ("good", good), ("words", "no configuration\n"), ("empty", ""),
+                ("arm", good + "CONFIG_ARM64=y\n"), ("no-raid", "CONFIG_X86_64=y\n"),
+                ("head", "# Linux/um 7.3.4 Kernel Configuration\n" + good)):
+            (top / name).write_text(text, "utf-8")
+        (top / "cut.gz").write_bytes(gzip.compress(good.encode())[:-9])
+        (top / "cut.xz").write_bytes(lzma.compress(good.encode())[:-9])
+        (top / "binary").write_bytes(b"\x7fELF\xff\xfe")
+        cases: list[tuple[str, list[str]]] = [
+            ("No such file", ["--config", "/nonexistent"]),
+            ("Is a directory", ["--config", temp]),
+            ("is no kernel configuration", ["--config", f"{top}/words"]),
+            ("is no kernel configuration", ["--config", f"{top}/empty"]),
+            ("is no kernel configuration", ["--config", f"{top}/binary"]),
+            ("can't be read", ["--config", f"{top}/cut.gz"]),
+            ("can't be read", ["--config", f"{top}/cut.xz"]),
+            ("a configuration for ARM64", ["--config", f"{top}/arm"]),
+            ("a configuration for um", ["--config", f"{top}/head"]),
+            ("has no CONFIG_MD_RAID456", ["--config", f"{top}/no-raid"]),
+            ("can't be read", ["--config", f"{top}/good", "--lsmod", "/nonexistent"]),
+            ("has no line of a module", ["--config", f"{top}/good", "--lsmod", f"{top}/words"]),
+            ("it can't be written", ["--config", f"{top}/good", "--out", "/proc/deb"]),
+            ("make deps does it", [])]
+        for words, args in cases:
+            env = {**os.environ, "PATH": str(bare_path(top))} if not args else None
+            done = subprocess.run(
+                ["/usr/bin/python3", str(common.TOP / "tools/series/deb.py"),
+                 *(["--out", f"{top}/out"] if "--out" not in args else []), *args],
+                env=env, capture_output=True, text=True, check=False)
+            text = done.stdout + done.stderr
+            if not done.returncode or words not in text or "Traceback" in text:
+                raise common.Error(f"deb.py {' '.join(args)} should fail and say {words!r}; exit "
+                                   f"status {done.returncode}, it said:\n{text}")
+        (top / "good.gz").write_bytes(gzip.compress(good.encode()))
+        same("a packed configuration", deb.read_config(top / "good.gz", "good.gz"), good)
+    keys = ('CONFIG_SYSTEM_TRUSTED_KEYS="debian/certs.pem"\n# CONFIG_DEBUG_INFO_NONE is not set\n'
+            "CONFIG_DEBUG_INFO_NONE_OTHER=y\n")
+    same("the distribution's keys", [v for k, v in deb.options(deb.adapt(keys)).items() if k in (
+        "CONFIG_SYSTEM_TRUSTED_KEYS", "CONFIG_DEBUG_INFO_NONE", "CONFIG_DEBUG_INFO_NONE_OTHER")],
+         ["y", '""', "y"])
+    return ""
+
+
+def deb_estimate(_: pathlib.Path) -> str:
+    """Files to compile are counted as kbuild finds them; too little disk for them is refused."""
+    import deb  # pylint: disable=import-outside-toplevel
+    with tempfile.TemporaryDirectory(dir=common.cache(), prefix="count-") as temp:
+        top = pathlib.Path(temp)
+        for folder in ("md", "off", "lib"):
+            (top / folder).mkdir()
+            (top / folder / "Makefile").write_text("obj-y := one.o\n", "utf-8")
+        (top / "Kbuild").write_text("obj-y += top.o md/\nobj-$(CONFIG_OFF) += off/\n", "utf-8")
+        (top / "md/Makefile").write_text(
+            "raid456-y += raid5.o \\\n\traid5-cache.o\nraid456-$(CONFIG_PPL) += raid5-ppl.o\n"
+            "obj-$(CONFIG_MD_RAID456) += raid456.o # both\nobj-$(CONFIG_OFF) += no.o\n", "utf-8")
+        config = "CONFIG_MD_RAID456=m\nCONFIG_PPL=y\n# CONFIG_OFF is not set\n"
+        same("the files", deb.Counter(top, deb.options(config)).files(), 5)
+        bytes_then, deb.BYTES_PER_FILE = deb.BYTES_PER_FILE, 1e15
+        try:
+            deb.estimate(top, top, config)
+        except common.Error as err:
+            same("it names the need", "building the packages needs" in str(err), True)
+        else:
+            raise common.Error("a need of 1000000 GB a file was not refused")
+        finally:
+            deb.BYTES_PER_FILE = bytes_then
+    return ""
+
+
 def hang_is_found(out: pathlib.Path, kind: str, found_by: str, stack: str) -> str:
     """A hanging guest is a failure within 30 s, and its stack is in the log."""
     import kernel  # pylint: disable=import-outside-toplevel
@@ -425,6 +502,8 @@ CHECKS = {
     "series/interrupted-build": interrupted_build,
     "series/little-disk": little_disk,
     "series/git-am": git_am,
+    "deb/bad-input": deb_bad_input,
+    "deb/estimate": deb_estimate,
     "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
     "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),
 }

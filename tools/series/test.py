@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from typing import Callable
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing/md/lib"))
 import base as base_mod  # noqa: E402
 import common  # noqa: E402
+import deb  # noqa: E402
 import kernel  # noqa: E402
 import selftest  # noqa: E402
 import series  # noqa: E402
@@ -293,6 +295,33 @@ def mutant_commit(head: str, name: str, text: str) -> str:
                         "GIT_AUTHOR_EMAIL": "mutant@md-write.invalid"}).strip()
 
 
+def deb_boots(out: pathlib.Path) -> str:
+    """make deb with the VM's configuration: what dpkg would install boots, under its own name."""
+    deb.need_all()
+    config = kernel.build("patched", "x86") / "config"
+    debs = deb.build("patched", deb.Config(config.read_text("utf-8"), "the VM's", "vm"))
+    root = out / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    for package in debs.glob("*.deb"):
+        common.run(["dpkg-deb", "-x", package, root])
+    release = json.loads((debs / "info.json").read_text("ascii"))["release"]
+    for name in (f"boot/config-{release}", f"lib/modules/{release}/modules.dep",
+                 f"usr/src/linux-headers-{release}/Module.symvers"):
+        if not (root / name).exists():
+            raise common.Error(f"the packages in {debs} have no {name}")
+    (root / f"boot/vmlinuz-{release}").rename(root / "bzImage")
+    status = vm(root, "tcg", TESTING / "tests/smoke.sh", out, "--timeout", "400",
+                "--fail-on-splat")
+    if status:
+        raise common.Error(evidence(out, status))
+    result = said(out, "RESULT:")
+    if f" {release} " not in result or deb.SUFFIX not in release:
+        raise common.Error(f"{debs} is of {release}, but what booted is another: {result}")
+    shutil.rmtree(root)
+    return result
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -320,6 +349,7 @@ def main() -> None:
         suite.guest("lockdep/crashblk", "patched", "uml", "crash/selftest.sh")
         for mode in kernel.MODES:
             suite.guest(f"mode/{mode}", "patched", mode, "tests/smoke.sh")
+        suite.plain("deb/vm-fragment", deb_boots)
         suite.guest("function/personalities", "patched", "tcg", "tests/personalities.sh")
         suite.guest("function/journal-events", "patched", "tcg", "tests/journal-events.sh")
         suite.guest("lockdep/journal-events", "patched", "uml", "tests/journal-events.sh")
