@@ -282,8 +282,8 @@ def estimate(source: pathlib.Path, objects: pathlib.Path, text: str) -> None:
     seconds = files / FILES_PER_SECOND / (os.cpu_count() or 1)
     there = sum(1 for _ in objects.rglob("*.o"))
     gigabytes = max(files - there, files / 10) * BYTES_PER_FILE / 1e9 + 0.5
-    common.say(f"  about {files} files to compile: {duration(seconds)} and {gigabytes:.1f} GB below "
-               f"{common.cache()}")
+    common.say(f"  about {files} files to compile: {duration(seconds)} and {gigabytes:.1f} GB "
+               f"below {common.cache()}")
     common.say(f"  (counted in the Makefiles, at {FILES_PER_SECOND} files a second and CPU and "
                f"{BYTES_PER_FILE / 1e3:.0f} kB a file, as measured; what ccache has is faster)")
     common.need_disk(home(), gigabytes, "building the packages")
@@ -348,7 +348,8 @@ def build(variant: str, config: Config) -> pathlib.Path:
         common.need_tools({t: p for option, tools in BY_OPTION.items() if option in options(text)
                            for t, p in tools.items()})
         estimate(source, objects, text)
-        common.say("building it; to stop, press Ctrl-C: the next run has from ccache what was compiled")
+        common.say("building it; to stop, press Ctrl-C: the next run has from ccache what was "
+                   "compiled")
         number = base_mod.kernel_version(source)
         make_packages(source, objects, log, suffix, f"{number}-1+g{commit[:12]}")
         with common.published(final) as partial:
