@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Callable
 
@@ -33,7 +34,12 @@ TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
 # What is in tests/ without being a finding's test.
-HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.sh")
+HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.sh",
+           "migrate.sh")
+# The guest's names of mdadm 4.6 and 4.2.
+MDADMS = ("mdadm", "mdadm-4.2")
+# They are sparse.
+MIGRATE_DISKS, MIGRATE_MIB = 5, 640
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 
@@ -256,18 +262,51 @@ class Suite:
             outcome.note = f"{type(err).__name__}: {err}"
         self.add(outcome, began)
 
-    def guest(self, name: str, variant: str, mode: str, script: str) -> None:
+    def guest(self, name: str, variant: str, mode: str, script: str, *options: str) -> None:
         """A script of tools/testing/md that must pass in a VM."""
         def check(out: pathlib.Path) -> str:
             path = TESTING / script
             if not path.exists():
                 raise common.Error(f"{path} does not exist")
             folder = kernel.build(variant, kernel.MODES[mode])
-            status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat")
+            status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat",
+                        *options)
             if status:
                 raise common.Error(evidence(out, status))
             return said(out, "RESULT:")
         self.plain(name, check)
+
+    def migrate(self, before: str, after: str, maker: str) -> None:
+        """Arrays made by mdadm @maker and left dirty on kernel @before, assembled on @after."""
+        def check(out: pathlib.Path) -> str:
+            # not in /tmp, which may be small and in memory
+            with tempfile.TemporaryDirectory(dir=common.cache(), prefix="migrate-") as temp:
+                disks = [pathlib.Path(temp) / f"disk{n}" for n in range(MIGRATE_DISKS)]
+                for disk in disks:
+                    with open(disk, "wb") as stream:
+                        stream.truncate(MIGRATE_MIB << 20)
+                phase(out / "dirty", before, "dirty", maker, disks)
+                notes = []
+                for mdadm in MDADMS:
+                    # each version finds the arrays as they were left
+                    copies = [disk.with_name(f"{disk.name}-{mdadm}") for disk in disks]
+                    for disk, copy in zip(disks, copies):
+                        common.run(["cp", "--sparse=always", disk, copy])
+                    phase(out / mdadm, after, "check", mdadm, copies)
+                    notes.append(said(out / mdadm, "RESULT:"))
+                return "\n     ".join(notes)
+
+        def phase(out: pathlib.Path, variant: str, word: str, mdadm: str,
+                  disks: list[pathlib.Path]) -> None:
+            options = [o for d in disks for o in ("--disk", str(d))]
+            # a kernel that is to be trusted does not warn either
+            options += ["--fail-on-splat"] if variant == "patched" else []
+            status = vm(kernel.build(variant, kernel.MODES["tcg"]), "tcg",
+                        TESTING / "tests/migrate.sh", out, "--timeout", "200",
+                        "--env", f"PHASE={word}", "--env", f"MDADM={mdadm}", *options)
+            if status:
+                raise common.Error(f"{word} on {variant}, {mdadm}: {evidence(out, status)}")
+        self.plain(f"migrate/{before}-to-{after}", check)
 
     def report(self) -> int:
         """Write test.json and the closing line; returns the exit status."""
@@ -353,6 +392,10 @@ def main() -> None:
         suite.guest("function/personalities", "patched", "tcg", "tests/personalities.sh")
         suite.guest("function/journal-events", "patched", "tcg", "tests/journal-events.sh")
         suite.guest("lockdep/journal-events", "patched", "uml", "tests/journal-events.sh")
+        suite.guest("function/personalities-mdadm-4.2", "patched", "tcg",
+                    "tests/personalities.sh", "--env", "MDADM=mdadm-4.2")
+        suite.migrate("base", "patched", "mdadm-4.2")
+        suite.migrate("patched", "base", "mdadm")
         for path in sorted((TESTING / "tests").glob("*.sh")):
             if path.name in HELPERS:
                 continue
