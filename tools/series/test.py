@@ -39,7 +39,7 @@ HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.s
 # The guest's names of mdadm 4.6 and 4.2.
 MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
-MIGRATE_DISKS, MIGRATE_MIB = 5, 640
+MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 

@@ -8,8 +8,8 @@
 #
 # That each is really dirty:
 #   wb      all of the data is in the journal only: the members' data areas still are as they
-#           were made, zero; and md finds stripes with no parity in the journal
-#   wt      md finds stripes in the journal
+#           were made, zero; and md finds every stripe in the journal, with no parity
+#   wt      md finds every stripe in the journal; after a stop it finds the last ones only
 #   ppl     the superblocks are not clean, and md takes entries from the PPL
 #   bitmap  the superblocks are not clean, some bits are set, and md resyncs
 #   plain   the superblocks are not clean, and md resyncs
@@ -19,10 +19,10 @@
 
 ARRAYS=(wb wt ppl bitmap plain)
 BLOCKS=144
-# where the writes go that nobody waits for, in blocks of 4 KiB
-NOISE=512
+# that many a stripe, in an array of four with one parity
+STRIPES=$((BLOCKS / 3))
 
-requires "$MDADM" dmsetup cmp awk
+requires "$MDADM" fio dmsetup cmp awk
 
 # on ARRAY: what $MD and $MDSYS mean from here on
 on() {
@@ -113,16 +113,26 @@ create() {
 	echo 1000 > "$MDSYS/safe_mode_delay" || broken "$NAME: safe_mode_delay"
 }
 
-# noise: writes of which nobody knows how far they got
+# writes: how many $MD has completed
+writes() {
+	awk '{ print $5 }' "/sys/block/md$NUMBER/stat"
+}
+
+# noise ARRAY...: writes of which nobody knows how far they got. At this rate the journal is
+# not full before the end.
 noise() {
-	random_blocks /tmp/noise $BLOCKS
-	while dd if=/tmp/noise of="$MD" bs=4k seek=$NOISE oflag=direct conv=notrunc status=none; do
-		:
+	local name jobs=()
+	for name in "$@"; do
+		on "$name"
+		jobs+=(--name="$name" --filename="$MD")
 	done
+	fio --direct=1 --bs=4k --rw=randwrite --offset=2m --size=2m --iodepth=4 --ioengine=libaio \
+		--rate_iops=200 --time_based --runtime=600 --thread --eta=never \
+		--clocksource=clock_gettime --output=/run/fio.log "${jobs[@]}"
 }
 
 dirty() {
-	local name state
+	local name state before
 	# first, and with a resync: only that clears the bits that mdadm sets in a new bitmap
 	create bitmap --level=6 --raid-devices=5 --bitmap=internal --bitmap-chunk=64K --delay=1 \
 		/dev/mapper/bitmap[0-4]
@@ -147,11 +157,12 @@ dirty() {
 	! untouched || broken "wt: the members should hold the data"
 	on wb
 	untouched || broken "wb: there is data on the members already"
+	noise wt ppl bitmap plain &
 	for name in wt ppl bitmap plain; do
 		on "$name"
-		noise &
+		before=$(writes)
+		wait_for 20 "[ \$(writes) -gt $((before + 20)) ]" || broken "$name gets no writes"
 	done
-	pause 1
 	for name in "${ARRAYS[@]}"; do
 		on "$name"
 		state=$(< "$MDSYS/array_state")
@@ -188,8 +199,18 @@ some_bits() {
 
 # kernel_said EXTENDED_REGEX: of this array
 kernel_said() {
-	dmesg | grep -oE "(md/raid:)?md$NUMBER: $1|ppl_load: $1" | tail -n 1 | grep . ||
+	dmesg | grep -oE "(md/raid:md$NUMBER|ppl_load): $1" | tail -n 1 | grep . ||
 		broken "$NAME was not dirty: the kernel did not say: $1"
+}
+
+# replayed KIND: every stripe of what was written was in the journal
+replayed() {
+	local said count
+	said=$(kernel_said "recovering .*") || exit
+	say "$said"
+	count=$(grep -o "[0-9]* $1 stripes" <<< "$said")
+	[ "${count%% *}" -ge "$STRIPES" ] ||
+		broken "$NAME was not dirty: not all of $STRIPES stripes were in the journal"
 }
 
 # left UUID|name: it was left dirty, and is assembled
@@ -201,8 +222,8 @@ left() {
 	[ "$NAME" != bitmap ] || some_bits
 	assemble "$1"
 	case $NAME in
-	wb) kernel_said 'recovering [1-9][0-9]* data-only stripes.*' ;;
-	wt) kernel_said 'recovering .* [1-9][0-9]* data-parity stripes' ;;
+	wb) replayed data-only ;;
+	wt) replayed data-parity ;;
 	ppl) kernel_said '.* recovered_entries: [1-9][0-9]*' ;;
 	*) kernel_said 'not clean -- starting background reconstruction' ;;
 	esac
