@@ -18,7 +18,8 @@ MD=/dev/md0
 MDSYS=/sys/block/md0/md
 MDADM=${MDADM:-mdadm}
 
-# mdadm ARGUMENT...: the version that is asked for
+# mdadm ARGUMENT...: the version that is asked for. One a boot: 4.6 turns the kernel's
+# legacy_async_del_gendisk off, and from then on 4.2 makes and assembles nothing.
 mdadm() {
 	command "$MDADM" "$@"
 }
