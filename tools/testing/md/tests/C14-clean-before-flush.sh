@@ -6,14 +6,14 @@
 # shows: loss
 #
 # A RAID5 without a journal, whose members have volatile caches, takes writes and is stopped. For
-# two of three members every flush is held, whether it comes alone or with a superblock write. The
-# power fails when there is nothing left to do but to wait for those two.
+# two of three members every flush is held, whether it comes alone or with a superblock write, and
+# let go only when nothing else moves. The power fails as soon as the first member says clean.
 #
 # A kernel that sends the superblocks that say clean to all members at once, each with the flush of
-# its own device alone, leaves one that says clean while the others have lost their part of the
+# its own device alone, has one that says clean by then, while the others lose their part of the
 # stripes. It is the freshest, so the array starts as clean: no resync, and parity that does not
 # match its data. A member that fails later takes blocks with it that nobody wrote to for years.
-# With an internal bitmap it is the pages without bits that come too early. The control is cut
+# With an internal bitmap it is the page without bits that comes too early. The control is cut
 # before the stop, must be resynced, and must match then.
 
 # shellcheck source=rc.sh
@@ -23,6 +23,15 @@ requires mdadm awk /sys/kernel/config/crashblk
 
 BLOCKS=512
 
+# says_clean none|internal: the first member does, on its media
+says_clean() {
+	if [ "$1" = internal ]; then
+		mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'
+	else
+		mdadm --examine /dev/disk0 | grep -q 'State : clean'
+	fi
+}
+
 # cycle stop|crash none|internal: sets MISMATCH, in blocks of 4 KiB
 cycle() {
 	local stop=
@@ -31,6 +40,15 @@ cycle() {
 	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
 		--bitmap="$2" /dev/disk0 /dev/disk1 /dev/disk2
 	echo 0 > "$MDSYS/safe_mode_delay"
+	if [ "$2" = internal ]; then
+		# All bits are set at first, and are cleared when the array is idle for a while. A
+		# first write, or the bitmap's superblock would be written before its bits.
+		dd if=/dev/zero of="$MD" bs=64k count=1 oflag=direct conv=notrunc status=none
+		echo 1 > "$MDSYS/bitmap/time_base"
+		wait_for 30 "says_clean internal" ||
+			broken "the bitmap does not become clean"
+		echo 30 > "$MDSYS/bitmap/time_base"
+	fi
 	random_blocks /tmp/data "$BLOCKS"
 	dd if=/tmp/data of="$MD" bs=64k oflag=direct conv=notrunc status=none ||
 		broken "the array does not take the data"
@@ -38,8 +56,11 @@ cycle() {
 		hold "1 flush" "2 flush"
 		mdadm --stop --quiet "$MD" &
 		stop=$!
-		wait_for 10 "[ \"\$(< $GROUP/held)\" -eq 2 ]" ||
-			broken "no flushes at the stop"
+		until says_clean "$2"; do
+			wait_for 10 "[ \"\$(< $GROUP/held)\" -eq 2 ] || says_clean $2" ||
+				broken "no flushes at the stop"
+			says_clean "$2" || echo 2 > "$GROUP/step"
+		done
 	fi
 	power_cut
 	release all

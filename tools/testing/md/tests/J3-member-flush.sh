@@ -48,7 +48,7 @@ cycle() {
 	hold "$@"
 	writer &
 	pid=$!
-	passes_ended_or_stalled
+	passes_ended_or_stalled false
 	ACKED=$(cat /run/acked)
 	power_cut
 	: > /run/stop

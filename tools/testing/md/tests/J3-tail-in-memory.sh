@@ -27,11 +27,13 @@ BLOCKS=64
 DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
 
 # journal_word BLOCK OFFSET: an integer of 4 bytes on the journal, past the page cache
+# shellcheck disable=SC2317 # called by passes_ended_or_stalled
 journal_word() {
 	dd if=/dev/disk3 bs=4k count=1 skip="$1" iflag=direct status=none | od -An -tu4 -j"$2" -N4
 }
 
 # tail_overwritten: the block at the tail begins with something else than a record's magic number
+# shellcheck disable=SC2317 # likewise
 tail_overwritten() {
 	local tail
 	tail=$(journal_word 1 152)	# journal_tail, in sectors from the data offset of 1 MiB
