@@ -16,6 +16,13 @@
 GROUP=/sys/kernel/config/crashblk/disk
 MD=/dev/md0
 MDSYS=/sys/block/md0/md
+MDADM=${MDADM:-mdadm}
+
+# mdadm ARGUMENT...: the version that is asked for. One a boot: 4.6 turns the kernel's
+# legacy_async_del_gendisk off, and from then on 4.2 makes and assembles nothing.
+mdadm() {
+	command "$MDADM" "$@"
+}
 
 shown() {
 	say "SHOWN: $*"
@@ -110,6 +117,27 @@ array_create() {
 array_assemble() {
 	within 30 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
 		{ cat /run/assemble.log; broken "mdadm --assemble $*"; }
+	md_opened
+}
+
+# array_assemble_by UUID|name VALUE DEVICE...: as an ARRAY line of mdadm.conf finds it. mdadm 4.6
+# ignores a name there and takes it on the command line only.
+array_assemble_by() {
+	local word=$1=$2 scan=(--scan)
+	{
+		echo "DEVICE ${*:3}"
+		echo "HOMEHOST vm"
+		if [ "$1" = name ] && [[ $(mdadm --version 2>&1) != *v4.2* ]]; then
+			scan=("$MD" --name="${2#*:}")
+		else
+			echo "ARRAY $MD $word"
+		fi
+	} > /run/mdadm.conf
+	if ! within 30 mdadm --assemble "${scan[@]}" --config=/run/mdadm.conf \
+		> /run/assemble.log 2>&1 || [ ! -d "$MDSYS" ]; then
+		cat /run/mdadm.conf /run/assemble.log
+		broken "mdadm --assemble ${scan[*]}, $word"
+	fi
 	md_opened
 }
 

@@ -34,4 +34,4 @@ echo write-back > "$MDSYS/journal_mode" || die "no write-back"
 verify "raid5 with a write-back journal"
 array_stop
 members_del
-say "RESULT: $(uname -m), $(nproc) CPUs, $(cut -d' ' -f1 /proc/uptime) s of guest time"
+say "RESULT: $(uname -rm), $(nproc) CPUs, $(cut -d' ' -f1 /proc/uptime) s of guest time"

@@ -32,6 +32,7 @@ class Spec(NamedTuple):
     append: List[str]
     work: pathlib.Path          # private, short, removed at the end
     share: pathlib.Path         # the guest's results arrive here
+    disks: List[pathlib.Path]   # raw files
 
 
 # quiet shows errors only; 5 shows warnings as well, which is where splats are.
@@ -106,13 +107,22 @@ class Qemu(Machine):
                    "-fsdev", f"local,id=share,path={spec.share},security_model=none,"
                              "multidevs=remap",
                    "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
-                   "-append", " ".join(append)]
+                   *self._disks(), "-append", " ".join(append)]
         if spec.mode == "icount":
             return command + ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
                               "-cpu", "max,la57=off,rdrand=off,rdseed=off", "-seed", "1",
                               "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
         return command + ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off",
                           "-device", "virtio-rng-pci"]
+
+    def _disks(self) -> List[str]:
+        words = []
+        for number, path in enumerate(self.spec.disks):
+            # in an option's value a comma is doubled
+            name = str(path).replace(",", ",,")
+            words += ["-drive", f"if=none,id=disk{number},format=raw,cache=writeback,file={name}",
+                      "-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
+        return words
 
     @contextlib.contextmanager
     def _qmp(self) -> Iterator[Callable[..., None]]:
@@ -151,6 +161,8 @@ class Qemu(Machine):
 class Uml(Machine):
     """A kernel as a process of the host."""
 
+    MAX_DISKS = 16
+
     def check(self) -> None:
         image = self.spec.kernel.read_bytes()
         if not image.startswith(b"\x7fELF") or b"uml_dir=" not in image:
@@ -161,6 +173,11 @@ class Uml(Machine):
                                "mode tt needs")
         if self.spec.mode == "uml" and self.spec.smp > 1 and b"ncpus=" not in image:
             raise common.Error(f"{self.spec.kernel} is built without SMP: give --smp 1")
+        if len(self.spec.disks) > self.MAX_DISKS:
+            raise common.Error(f"--disk: UML takes {self.MAX_DISKS} disks at most")
+        for path in self.spec.disks:
+            if any(c in str(path) for c in ",: "):
+                raise common.Error(f"--disk {path}: UML takes no comma, colon or space in a path")
         self._memory_folder()
 
     def _memory_folder(self) -> str:
@@ -182,7 +199,9 @@ class Uml(Machine):
         spec = self.spec
         own = ["seccomp=on", f"ncpus={spec.smp}"] if spec.mode == "uml" else \
             ["seccomp=on", "time-travel=inf-cpu", "time-travel-start=1767225600000000000"]
-        return [str(spec.kernel), f"mem={spec.mem}M", f"initrd={spec.initrd}", *own,
+        # d: never taken for a copy-on-write file, whatever is in it
+        disks = [f"ubd{number}d={path}" for number, path in enumerate(spec.disks)]
+        return [str(spec.kernel), f"mem={spec.mem}M", f"initrd={spec.initrd}", *own, *disks,
                 "con0=fd:0,fd:1", "con=null", "umid=vm", f"uml_dir={spec.work}/",
                 f"md_share={spec.share}", *COMMON_ARGS, *spec.append]
 

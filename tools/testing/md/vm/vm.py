@@ -296,6 +296,20 @@ def write_initrd(args: argparse.Namespace, out: pathlib.Path) -> None:
         archive.write(stream)
 
 
+def disks(paths: List[pathlib.Path]) -> List[pathlib.Path]:
+    """The files of --disk, which the guest can read and write in whole sectors."""
+    for path in paths:
+        if not path.is_file():
+            raise common.Error(f"--disk {path}: a file is wanted, there is none")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise common.Error(f"--disk {path} cannot be written")
+        if not path.stat().st_size or path.stat().st_size % 512:
+            raise common.Error(f"--disk {path}: its size is no multiple of 512")
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise common.Error("--disk: a file was given twice")
+    return [path.absolute() for path in paths]
+
+
 def need_memory(mebi: int) -> None:
     """Refuse to start what would drive the host out of memory."""
     with open("/proc/meminfo", encoding="ascii") as rows:
@@ -369,7 +383,8 @@ def run_machine(args: argparse.Namespace, work: pathlib.Path) -> int:
     spec = machine_module.Spec(
         mode=args.mode, kernel=args.kernel.absolute(), initrd=work / "initrd",
         smp=1 if args.mode == "tt" else args.smp, mem=args.mem,
-        append=[word for text in args.append for word in text.split()], work=work, share=share)
+        append=[word for text in args.append for word in text.split()], work=work, share=share,
+        disks=disks(args.disk))
     machine = machine_module.machine(spec)
     machine.check()
     need_memory(args.mem)
@@ -418,6 +433,8 @@ def parse() -> argparse.Namespace:
                         help="put a file or a folder into the guest")
     parser.add_argument("--env", action="append", default=[], metavar="K=V",
                         help="a variable of the script's environment")
+    parser.add_argument("--disk", action="append", default=[], type=path, metavar="FILE",
+                        help="a raw file as a disk: /dev/vda and on, in UML /dev/ubda and on")
     parser.add_argument("--out", type=path, metavar="DIR",
                         help="what the guest leaves in $OUT, console.log, splats.txt, result.json")
     parser.add_argument("--timeout", type=float, default=600, metavar="SEC")

@@ -79,6 +79,12 @@ within() {
 	return "$rc"
 }
 
+# end_by_power_cut: no power-off when the script has ended, of which md would hear: it marks
+# its arrays clean. What runs in the background then runs until the machine is killed.
+end_by_power_cut() {
+	: > /run/power-cut
+}
+
 # ---- modules ------------------------------------------------------------
 
 # modules_load FILE...: insmod all, in whichever order their dependencies allow
