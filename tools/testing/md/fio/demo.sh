@@ -10,6 +10,9 @@
 
 requires mdadm fio /sys/kernel/config/nullb
 
+# a kernel with finding J16 stalls for 30 s: to be measured, and no hang
+echo 0 > /proc/sys/kernel/hung_task_timeout_secs
+
 WRITES=12000
 MIB=256
 
