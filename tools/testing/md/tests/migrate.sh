@@ -54,7 +54,8 @@ slices() {
 # stripe is whole, and some blocks once more. It is the same in every kernel.
 image() {
 	awk -v name="$NAME" -v lines=$((BLOCKS * 32)) \
-		'BEGIN { for (n = 0; n < lines; n++) printf "%-10s %0116d\n", name, n }' > /tmp/first
+		'BEGIN { for (n = 0; n < lines; n++) printf "%-10s %0116d\n", name, n }' \
+		> /tmp/first
 	tr 0-9 k-t < /tmp/first > /tmp/second
 	rm -f /tmp/data
 	truncate -s $((BLOCKS * 4096)) /tmp/data
@@ -87,11 +88,12 @@ kept() {
 # untouched: the members hold nothing of what was written
 untouched() {
 	local offsets i
-	mapfile -t offsets < <(mdadm --examine "${SLICES[@]:0:4}" | awk '/Data Offset :/ { print $4 }')
+	mapfile -t offsets < <(mdadm --examine "${SLICES[@]:0:4}" |
+		awk '/Data Offset :/ { print $4 }')
 	[ ${#offsets[@]} -eq 4 ] || broken "$NAME: no data offset"
 	for i in "${!offsets[@]}"; do
-		cmp -s -i "$((offsets[i] * 512)):0" -n $((BLOCKS * 4096)) "${SLICES[i]}" /dev/zero ||
-			return
+		cmp -s -i "$((offsets[i] * 512)):0" -n $((BLOCKS * 4096)) "${SLICES[i]}" \
+			/dev/zero || return
 	done
 }
 
@@ -249,7 +251,9 @@ check() {
 		kept "assembled by ${keys[i]}"
 		say "$NAME: all that was acknowledged is there"
 		parity
-		[ "$NAME" != wb ] || echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
+		if [ "$NAME" = wb ]; then
+			echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
+		fi
 		random_blocks /tmp/data $BLOCKS
 		dd if=/tmp/data of="$MD" bs=4k oflag=direct conv=notrunc,fsync status=none ||
 			broken "$NAME cannot be written"
