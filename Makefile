@@ -77,6 +77,10 @@ test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N fo
 prove: ## the KUnit suites alone: each case must pass, and fail with its fix taken out
 	@$(PYTHON) $(SERIES)/test.py --kind kunit $(foreach t,$(TESTS),'$(t)')
 
+.PHONY: model
+model: ## the Spin models and litmus tests of the write protocol, a line each (TESTS= for some)
+	@$(PYTHON) $(SERIES)/model.py $(foreach t,$(TESTS),'$(t)')
+
 ##@ Housekeeping
 
 .PHONY: deps

@@ -3,8 +3,9 @@
 """make test: what base and patched do, test by test.
 
 A finding's VM test passes here if the base fails it and the patched kernel passes; a KUnit case,
-if it passes on the patched tree and fails with its fix taken out (patches/7.3/mutants). What is
-not about a finding (kind series) has to pass on its own.
+if it passes on the patched tree and fails with its fix taken out (patches/7.3/mutants); a model, if
+it finds the base's logic at fault and the fixed logic not. What is not about a finding (kind
+series) has to pass on its own.
 """
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ import base as base_mod  # noqa: E402
 import common  # noqa: E402
 import deb  # noqa: E402
 import kernel  # noqa: E402
+import model  # noqa: E402
 import selftest  # noqa: E402
 import series  # noqa: E402
 from base import git  # noqa: E402
@@ -40,6 +42,9 @@ HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.s
 MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
 MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
+KINDS = ("series", "kunit", "model", "vm")
+# The fixed logic of the models has these, the kernel does not yet: no proof of a finding.
+MODEL_ONLY = ("J1", "J14", "J21")
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 
@@ -65,12 +70,14 @@ class Outcome:
             return self.base == "fails"
         if self.kind == "kunit":
             return self.without_fix == "fails"
+        if self.kind == "model":
+            return self.base in ("fails", "n/a")
         return True
 
     @property
     def skipped(self) -> bool:
         """Whether it could not run here. A finding's test that did not run has failed."""
-        return self.patched == "skipped" and self.kind not in ("vm", "kunit")
+        return self.patched == "skipped" and self.kind not in ("vm", "kunit", "model")
 
     def json(self) -> dict[str, object]:
         """The entry of test.json, which knows no third way."""
@@ -87,7 +94,7 @@ class Outcome:
         """The line that the user sees."""
         word = "ok" if self.good else "skip" if self.skipped else "FAIL"
         parts = [f"{word:4} {self.name} [{self.finding or self.kind}]"]
-        if self.kind == "vm":
+        if self.kind == "vm" or (self.kind == "model" and self.base != "n/a"):
             parts.append(f"base {self.base}, patched {self.patched}")
         elif self.kind == "kunit":
             parts.append(f"without its fix {self.without_fix}, patched {self.patched}")
@@ -247,6 +254,51 @@ class Suite:
             self.add(outcome, began)
             began = time.monotonic()
 
+    def models(self) -> None:
+        """The models of the write protocol: a line for each finding, and for the mutants."""
+        began = time.monotonic()
+        found = model.results()
+        seconds = time.monotonic() - began
+
+        def part(name: str, finding: str, base: list[dict[str, object]],
+                 ours: list[dict[str, object]], note: str = "") -> None:
+            if not self.asked(name, "model"):
+                return
+            outcome = Outcome(name, finding, "model")
+            if base:
+                outcome.base = "fails" if all(r["good"] for r in base) else "passes"
+            outcome.patched = "passes" if ours and all(r["good"] for r in ours) else "fails"
+            bad = [f"{r['name']}: {r['verdict']}, expected: {r['expected']}; {r['detail']}"
+                   for r in base + ours if not r["good"]]
+            outcome.note = "\n     ".join(bad) or note
+            self.add(outcome, time.monotonic() - sum(float(str(r["seconds"]))
+                                                     for r in base + ours))
+
+        def group(*names: str) -> list[dict[str, object]]:
+            return [r for r in found if r["group"] in names]
+
+        def about(rows: list[dict[str, object]], finding: str) -> list[dict[str, object]]:
+            return [r for r in rows if finding in str(r["findings"])]
+
+        for finding in sorted({f for r in group("base") for f in re.findall(
+                r"[\w-]+", str(r["findings"]))}):
+            base, ours = about(group("base"), finding), about(group("ours"), finding)
+            note = f"{len(base)} counterexamples, {len(ours)} that hold"
+            if finding in MODEL_ONLY:
+                part(f"model/ahead/{finding}", "", base, ours,
+                     f"{note}; the patched kernel does not follow yet")
+            else:
+                part(f"model/{finding}", finding, base, ours, note)
+        rest = [r for r in group("base") if not r["findings"]]
+        part("model/unnumbered", "", rest, group("ours"), ", ".join(
+            str(r["name"]) for r in rest))
+        killed = group("mutant")
+        part("model/mutants", "", [], killed, f"{len(killed)} of {len(killed)} give a "
+             "counterexample")
+        part("model/redundant", "", [], group("redundant"))
+        part("model/reachable", "", [], group("witness"),
+             f"all of it in {seconds:.0f} s; variants and counterexamples: {RESULTS}/model")
+
     def plain(self, name: str, check: Callable[[pathlib.Path], str]) -> None:
         """A test of the tools: kind series."""
         if not self.asked(name, "series"):
@@ -365,21 +417,24 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("tests", nargs="*", help="regular expressions; none: every test")
-    parser.add_argument("--kind", action="append", choices=("series", "kunit", "vm"))
+    parser.add_argument("--kind", action="append", choices=KINDS)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each VM test")
     args = parser.parse_args()
-    suite = Suite(args.tests, args.repeat, args.kind or ["series", "kunit", "vm"])
+    suite = Suite(args.tests, args.repeat, args.kind or list(KINDS))
     os.chdir(common.TOP)
     try:
         # said now, and not after half an hour of building
         (RESULTS / "test.json").unlink(missing_ok=True)
-        kernel.need_all()
-        if suite.kinds != ["kunit"]:
+        if suite.kinds != ["model"]:
+            kernel.need_all()
+        if set(suite.kinds) - {"kunit", "model"}:
             common.need_tools({"qemu-system-x86_64": "qemu-system-x86"})
             common.run(["/usr/bin/python3", TESTING / "vm/initramfs.py"], what="initramfs.py")
         base_mod.find()
         for name, check in selftest.CHECKS.items():
             suite.plain(name, check)
+        if "model" in suite.kinds and (not args.tests or any("model" in t for t in args.tests)):
+            suite.models()
         if "kunit" in suite.kinds and (not args.tests or any(
                 re.search(t, "kunit/") or "kunit" in t or "raid5" in t for t in args.tests)):
             suite.kunit()

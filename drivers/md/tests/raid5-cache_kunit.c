@@ -483,6 +483,20 @@ static void late_bad_block_is_acknowledged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bb->unacked_exist, 0);
 }
 
+/* Whoever stops the array finds somebody who writes, as a reboot may. */
+static void stop_below_a_writer_is_not_clean(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	f->mddev.in_sync = 0;
+	percpu_ref_get(&f->mddev.writes_pending);
+	md_stop_writes(&f->mddev);
+	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 0);
+	percpu_ref_put(&f->mddev.writes_pending);
+	md_stop_writes(&f->mddev);
+	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 1);
+}
+
 /* No room in the log, and nothing in flight that would wake reclaim. */
 static void parked_stripe_wakes_reclaim(struct kunit *test)
 {
@@ -739,6 +753,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(first_commit_records_a_failure),
 	KUNIT_CASE(late_bad_block_is_acknowledged),
 	KUNIT_CASE(parked_stripe_wakes_reclaim),
+	KUNIT_CASE(stop_below_a_writer_is_not_clean),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
 	KUNIT_CASE(failed_member_flush_holds_the_tail),
