@@ -42,9 +42,12 @@ cycle() {
 	within 25 mdadm --stop --quiet "$MD" &
 	stop=$!
 	wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "the stop writes nothing out"
-	[ -z "${1:-}" ] ||
-		wait_for 10 "[ \"\$(< $MDSYS/array_state)\" = write-pending ]" ||
-		broken "no superblock update is asked for"
+	if [ -n "${1:-}" ]; then
+		wait_for 10 "grep -q matched=1 $GROUP/fail" || broken "no write fails"
+		# until the update is asked for or, if whoever waits does it, recorded
+		wait_for 10 "[ \"\$(< $MDSYS/array_state)\" = write-pending ] ||
+			grep -q . $MDSYS/dev-disk1/bad_blocks" || broken "no bad block"
+	fi
 	release all
 	wait "$stop" || broken "the array does not stop"
 	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
