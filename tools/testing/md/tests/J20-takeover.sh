@@ -40,8 +40,8 @@ cycle() {
 	for ((i = 0; i < BLOCKS / 16; i++)); do
 		dd if="$MD" of=/tmp/now bs=4k count=16 skip=$((i * 32)) iflag=direct status=none ||
 			broken "the array cannot be read"
-		LOST=$((LOST + $(cmp -l /tmp/data /tmp/now |
-			awk '{ b[int(($1 - 1) / 4096)] = 1 } END { for (n in b) c++; print c + 0 }')))
+		LOST=$((LOST + $(cmp -l /tmp/data /tmp/now | awk '{ print int(($1 - 1) / 4096) }' |
+			sort -u | wc -l)))
 	done
 	say "${1:-no change}: $LOST of $BLOCKS blocks are lost"
 	array_stop
