@@ -73,6 +73,10 @@ demo: deps ## watch the base lose data and the patched kernel keep it; latency o
 test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
 	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')
 
+.PHONY: builds
+builds: ## build all that the tests run (they do it themselves if need be), run none
+	@$(PYTHON) $(SERIES)/test.py --build
+
 .PHONY: prove
 prove: ## the KUnit suites alone: each case must pass, and fail with its fix taken out
 	@$(PYTHON) $(SERIES)/test.py --kind kunit $(foreach t,$(TESTS),'$(t)')

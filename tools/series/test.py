@@ -386,11 +386,26 @@ def mutant_commit(head: str, name: str, text: str) -> str:
                         "GIT_AUTHOR_EMAIL": "mutant@md-write.invalid"}).strip()
 
 
-def deb_boots(out: pathlib.Path) -> str:
-    """make deb with the VM's configuration: what dpkg would install boots, under its own name."""
+def vm_debs() -> pathlib.Path:
+    """The packages with the VM's configuration."""
     deb.need_all()
     config = kernel.build("patched", "x86") / "config"
-    debs = deb.build("patched", deb.Config(config.read_text("utf-8"), "the VM's", "vm"))
+    return deb.build("patched", deb.Config(config.read_text("utf-8"), "the VM's", "vm"))
+
+
+def build_all() -> None:
+    """Everything that the tests run, but for the mutants."""
+    common.run(["/usr/bin/python3", TESTING / "vm/initramfs.py"], what="initramfs.py")
+    kernel.build("base", "x86")
+    for target in kernel.TARGETS:
+        kernel.build("patched", target)
+    kernel.build_kunit(kernel.variant_commit("patched"), "patched")
+    vm_debs()
+
+
+def deb_boots(out: pathlib.Path) -> str:
+    """make deb with the VM's configuration: what dpkg would install boots, under its own name."""
+    debs = vm_debs()
     root = out / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
@@ -419,7 +434,12 @@ def main() -> None:
     parser.add_argument("tests", nargs="*", help="regular expressions; none: every test")
     parser.add_argument("--kind", action="append", choices=KINDS)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each VM test")
+    parser.add_argument("--build", action="store_true", help="build what they run, run nothing")
     args = parser.parse_args()
+    if args.build:
+        kernel.need_all()
+        build_all()
+        return
     suite = Suite(args.tests, args.repeat, args.kind or list(KINDS))
     os.chdir(common.TOP)
     try:

@@ -12,6 +12,11 @@ struct stripe_fixture {
 	struct md_rdev rdev;
 	struct md_rdev replacement;
 	struct stripe_head *sh;
+	struct md_personality pers;
+	struct delayed_work stripe;	/* what the last active stripe does */
+	unsigned int turns;
+	bool asked;
+	bool gave_up;
 };
 
 /* Does this stripe wait for @rdev, and hold it meanwhile? */
@@ -54,6 +59,59 @@ static void unrecorded_replacement_blocks_a_stripe(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, waits_for(f, &f->replacement));
 }
 
+/*
+ * The last active stripe: its I/O fails, so it asks for a superblock update,
+ * and is done when that is.
+ */
+static void stripe_work(struct work_struct *work)
+{
+	struct stripe_fixture *f = container_of(to_delayed_work(work),
+						struct stripe_fixture, stripe);
+	unsigned long *flags = &f->mddev.sb_flags;
+
+	if (!f->asked)
+		set_bit(MD_SB_CHANGE_PENDING, flags);
+	f->asked = true;
+	if (test_bit(MD_SB_CHANGE_PENDING, flags) && ++f->turns < HZ) {
+		/* as raid5d does when it meets PENDING */
+		wake_up(&f->conf.wait_for_quiescent);
+		schedule_delayed_work(&f->stripe, 1);
+		return;
+	}
+	f->gave_up = test_bit(MD_SB_CHANGE_PENDING, flags);
+	atomic_set(&f->conf.active_stripes, 0);
+	wake_up(&f->conf.wait_for_quiescent);
+}
+
+/* Nobody else can: it holds reconfig_mutex. */
+static void quiescer_writes_the_superblocks(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, mddev_init(&f->mddev), 0);
+	f->mddev.private = &f->conf;
+	f->mddev.pers = &f->pers;
+	f->pers.quiesce = raid5_quiesce;
+	spin_lock_init(&f->conf.device_lock);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		spin_lock_init(f->conf.hash_locks + i);
+	init_waitqueue_head(&f->conf.wait_for_quiescent);
+	init_waitqueue_head(&f->conf.wait_for_reshape);
+	atomic_set(&f->conf.active_stripes, 1);
+	INIT_DELAYED_WORK(&f->stripe, stripe_work);
+
+	schedule_delayed_work(&f->stripe, 1);
+	mutex_lock(&f->mddev.reconfig_mutex);
+	md_quiesce_locked(&f->mddev);
+	raid5_quiesce(&f->mddev, 0);
+	mutex_unlock(&f->mddev.reconfig_mutex);
+	flush_delayed_work(&f->stripe);
+	KUNIT_EXPECT_TRUE(test, f->asked);
+	KUNIT_EXPECT_FALSE(test, f->gave_up);
+	mddev_destroy(&f->mddev);
+}
+
 static int stripe_fixture_init(struct kunit *test)
 {
 	struct stripe_fixture *f;
@@ -75,6 +133,7 @@ static int stripe_fixture_init(struct kunit *test)
 static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(unrecorded_failure_blocks_a_stripe),
 	KUNIT_CASE(unrecorded_replacement_blocks_a_stripe),
+	KUNIT_CASE(quiescer_writes_the_superblocks),
 	{}
 };
 
