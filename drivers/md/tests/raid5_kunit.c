@@ -47,6 +47,16 @@ static void unrecorded_failure_blocks_a_stripe(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, waits_for(f, &f->rdev));
 }
 
+/* Userspace needs reconfig_mutex to say that it is, whose holder may wait. */
+static void external_metadata_blocks_no_stripe(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	f->mddev.external = 1;
+	f->rdev.flags = BIT(Faulty) | BIT(Blocked);
+	KUNIT_EXPECT_FALSE(test, waits_for(f, &f->rdev));
+}
+
 /* A replacement that failed comes back half full, and goes on from there. */
 static void unrecorded_replacement_blocks_a_stripe(struct kunit *test)
 {
@@ -132,6 +142,7 @@ static int stripe_fixture_init(struct kunit *test)
 
 static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(unrecorded_failure_blocks_a_stripe),
+	KUNIT_CASE(external_metadata_blocks_no_stripe),
 	KUNIT_CASE(unrecorded_replacement_blocks_a_stripe),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
 	{}

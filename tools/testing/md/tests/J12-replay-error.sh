@@ -34,6 +34,7 @@ cycle() {
 		echo "$1" > "$GROUP/fail" || broken "crashblk: fail $1"
 	fi
 	array_assemble /dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3
+	[ -z "${1:-}" ] || ! grep -q matched=0 "$GROUP/fail" || broken "nothing has failed"
 	echo all > "$GROUP/unfail"
 	LOST=$(lost_blocks /tmp/data) || exit
 	# and it works
