@@ -16,6 +16,7 @@
 # In a second round the cache is empty, and as many writes as one bucket has stripes, and some more,
 # come at once, while the journal is held: reclaim finds nothing to write out at first.
 
+# shellcheck disable=SC2317 # what round() is given to call
 # shellcheck source=rc.sh
 . /guest/rc.sh
 
@@ -49,7 +50,7 @@ writes_at_once() {
 	local pids=() n
 	hold "3 write 2048 32767"
 	for ((n = 0; n < 40; n++)); do
-		put $((n / 2 * 32 + n % 2 * 8)) &
+		put $((32 * (n / 2) + 8 * (n % 2))) &
 		pids+=($!)
 	done
 	# all 32 stripes of the bucket are in the journal's hands, and the others wait
