@@ -185,6 +185,30 @@ fio_verified() {
 		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
 }
 
+# ---- a writer that may stall -------------------------------------------------
+
+# put BLOCK: /tmp/data's first 4 KiB, to MD; says so in /run/put when it is acknowledged
+put() {
+	dd if=/tmp/data of="$MD" bs=4k count=1 seek="$1" oflag=direct conv=notrunc status=none ||
+		broken "the array does not take block $1"
+	echo "$1" > /run/put
+}
+
+# stalls SECONDS COMMAND...: does the command, which put()s, make no headway for so long?
+stalls() {
+	local limit=$1 before='' now quiet=0
+	shift
+	rm -f /run/put /run/put.done
+	{ "$@"; : > /run/put.done; } &
+	until [ -e /run/put.done ] || [ "$quiet" -ge "$((limit * 10))" ]; do
+		now=$(cat /run/put 2> /dev/null)
+		if [ "$now" = "$before" ]; then quiet=$((quiet + 1)); else quiet=0; fi
+		before=$now
+		pause 0.1
+	done
+	[ ! -e /run/put.done ]
+}
+
 # ---- passes: the same blocks again and again ---------------------------------
 #
 # Pass N writes the number N, filled up to 4 KiB with spaces (zeroes in front would make it octal
