@@ -9,8 +9,8 @@
 # number. While the journal's writes are held, 40 blocks are written at once whose stripes are all
 # in one bucket, which has 32. Then the journal is let go, and the 32 are cached.
 #
-# A kernel that wakes reclaim only when a write begins to wait leaves the other 8 to a timer of 30 s:
-# there was nothing to write out then. One that looks again when stripes become cached needs
+# A kernel that wakes reclaim only when a write begins to wait leaves the other 8 to a timer of
+# 30 s: there was nothing to write out then. One that looks again when stripes become cached needs
 # milliseconds.
 
 # shellcheck source=rc.sh
