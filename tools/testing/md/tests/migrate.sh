@@ -159,6 +159,9 @@ dirty() {
 	! untouched || broken "wt: the members should hold the data"
 	on wb
 	untouched || broken "wb: there is data on the members already"
+	on bitmap
+	wait_for 20 "mdadm --examine-bitmap ${SLICES[0]} | grep -q ', 0 dirty'" ||
+		broken "the bitmap does not become clean"
 	noise wt ppl bitmap plain &
 	for name in wt ppl bitmap plain; do
 		on "$name"
