@@ -24,28 +24,16 @@ DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
 
 # cycle FSYNCS: prints how many of the fsynced blocks a power cut loses
 cycle() {
-	local fsyncs=$1 log_blocks i chunk
+	local fsyncs=$1 log_blocks i
 
 	disks_on 4 5
-	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
-		--write-journal=/dev/disk3 /dev/disk0 /dev/disk1 /dev/disk2
+	array_journaled 5 3 write-back
 	log_blocks=$(($(< "$MDSYS/dev-disk3/size") / 4))
 	say "a journal of $log_blocks blocks, then $fsyncs fsync() calls"
 	[ "$log_blocks" -lt 1030 ] || broken "the journal has $log_blocks blocks"
-	echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
 	hold "0 read,write 2048 10239" "1 read,write 2048 10239" "2 read,write 2048 10239"
 
-	# One chunk of each stripe: a full stripe could be written out without a read.
-	random_blocks /tmp/data "$((2 * BLOCKS))"
-	for ((i = 0; i < 2 * BLOCKS; i += 32)); do
-		dd if=/tmp/data of="$MD" bs=4k count=16 skip="$i" seek="$i" oflag=direct \
-			conv=notrunc,fsync status=none || broken "the array does not take the data"
-		for ((chunk = i + 16; chunk < i + 32; chunk++)); do
-			dd if=/dev/zero of=/tmp/data bs=4k count=1 seek="$chunk" \
-				conv=notrunc status=none
-		done
-	done
-
+	half_stripes /tmp/data "$((2 * BLOCKS))"
 	if [ "$fsyncs" -gt 0 ]; then
 		# shellcheck disable=SC2046
 		within 60 sync -d $(for ((i = 0; i < fsyncs; i++)); do echo "$MD"; done) ||

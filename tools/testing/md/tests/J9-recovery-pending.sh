@@ -21,21 +21,10 @@ BLOCKS=64
 
 # cycle [FAIL]: sets LOST
 cycle() {
-	local i
-
 	disks_on 4 8
-	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
-		--write-journal=/dev/disk3 /dev/disk0 /dev/disk1 /dev/disk2
-	echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
+	array_journaled 5 3 write-back
 	hold "0 read,write 2048 16383" "1 read,write 2048 16383" "2 read,write 2048 16383"
-	# One chunk of each stripe: a full stripe could be written out at once.
-	random_blocks /tmp/data "$((2 * BLOCKS))"
-	for ((i = 0; i < 2 * BLOCKS; i += 32)); do
-		dd if=/tmp/data of="$MD" bs=4k count=16 skip="$i" seek="$i" oflag=direct \
-			conv=notrunc,fsync status=none || broken "the array does not take the data"
-		dd if=/dev/zero of=/tmp/data bs=4k count=16 seek="$((i + 16))" conv=notrunc \
-			status=none
-	done
+	half_stripes /tmp/data "$((2 * BLOCKS))"
 	power_cut
 	power_back
 	if [ -n "${1:-}" ]; then

@@ -21,20 +21,11 @@ BLOCKS=64
 
 # cycle [FAIL]: sets LOST
 cycle() {
-	local i stop
+	local stop
 
 	disks_on 4 8
-	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
-		--write-journal=/dev/disk3 /dev/disk0 /dev/disk1 /dev/disk2
-	echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
-	# One chunk of each stripe: a full stripe could be written out at once.
-	random_blocks /tmp/data "$((2 * BLOCKS))"
-	for ((i = 0; i < 2 * BLOCKS; i += 32)); do
-		dd if=/tmp/data of="$MD" bs=4k count=16 skip="$i" seek="$i" oflag=direct \
-			conv=notrunc,fsync status=none || broken "the array does not take the data"
-		dd if=/dev/zero of=/tmp/data bs=4k count=16 seek="$((i + 16))" conv=notrunc \
-			status=none
-	done
+	array_journaled 5 3 write-back
+	half_stripes /tmp/data "$((2 * BLOCKS))"
 	hold "0 write 2048 16383"
 	if [ -n "${1:-}" ]; then
 		echo "$1" > "$GROUP/fail" || broken "crashblk: fail $1"

@@ -141,6 +141,15 @@ array_assemble_by() {
 	md_opened
 }
 
+# array_journaled LEVEL MEMBERS MODE: of /dev/disk0..., with the next disk for a journal
+array_journaled() {
+	local disks=() i
+	for ((i = 0; i < $2; i++)); do disks+=("/dev/disk$i"); done
+	array_create --level="$1" --raid-devices="$2" --chunk=64 --assume-clean \
+		--data-offset=1M --write-journal="/dev/disk$2" "${disks[@]}"
+	echo "$3" > "$MDSYS/journal_mode" || broken "no $3"
+}
+
 array_stop() {
 	within 30 mdadm --stop --quiet "$MD" || broken "the array does not stop"
 	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
@@ -151,6 +160,29 @@ array_stop() {
 # random_blocks FILE COUNT: COUNT blocks of 4 KiB, none of them zero
 random_blocks() {
 	dd if=/dev/urandom of="$1" bs=4k count="$2" status=none
+}
+
+# half_stripes FILE BLOCKS: random data in the first of two chunks of 64 KiB of each stripe, with
+# fsync; a full stripe could be written out without a read. FILE is what the array holds then.
+half_stripes() {
+	local file=$1 blocks=$2 i
+	random_blocks "$file" "$blocks"
+	for ((i = 0; i < blocks; i += 32)); do
+		dd if="$file" of="$MD" bs=4k count=16 skip="$i" seek="$i" oflag=direct \
+			conv=notrunc,fsync status=none || broken "the array does not take the data"
+		dd if=/dev/zero of="$file" bs=4k count=16 seek="$((i + 16))" conv=notrunc \
+			status=none
+	done
+}
+
+# stripes_forgotten BLOCKS FIRST: have the stripes of the first BLOCKS blocks leave the stripe cache:
+# read them, which makes them the newest, then write 1024 full stripes of two chunks of 64 KiB, from
+# block FIRST on
+stripes_forgotten() {
+	dd if="$MD" of=/dev/null bs=4k count="$1" iflag=direct status=none ||
+		broken "$MD cannot be read"
+	dd if=/dev/zero of="$MD" bs=128k count=64 seek="$(($2 / 32))" oflag=direct \
+		conv=notrunc,fsync status=none || broken "the array does not take the data"
 }
 
 # lost_blocks FILE [DEVICE]: how many 4 KiB blocks of FILE differ on DEVICE; in $(),
@@ -183,6 +215,20 @@ fio_verified() {
 		--iodepth=16 --ioengine=libaio --verify=crc32c --do_verify=1 --randrepeat=1 \
 		--thread --eta=never --clocksource=clock_gettime --output=/run/fio.log \
 		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
+}
+
+# on_members FILE: how many blocks of half_stripes' FILE the members of a RAID5 of 3 have. In the first
+# row of chunks the first chunk is on disk0, then on disk2, disk1, disk0 and so on; row R begins at
+# block 256 + 16 * R of each member.
+on_members() {
+	local rows row
+	rows=$(($(stat -c %s "$1") / 131072))
+	for ((row = 0; row < rows; row++)); do
+		dd if="$1" bs=64k count=1 skip=$((row * 2)) status=none > /tmp/want
+		dd if="/dev/disk$(((3 - row % 3) % 3))" bs=64k count=1 skip=$((16 + row)) \
+			iflag=direct status=none | cmp -l /tmp/want - |
+			awk '{ other[int(($1 - 1) / 4096)] = 1 } END { print 16 - length(other) }'
+	done | awk '{ n += $1 } END { print n }'
 }
 
 # ---- a writer that may stall -------------------------------------------------

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# finding: J1
+# title: the cache is not written out when the journal fails
+# shows: loss
+#
+# A RAID5 with a write-back journal, whose cache holds blocks that were fsynced. The journal fails;
+# all members are well. What is in memory is now the only copy.
+#
+# A kernel that turns write-back off without writing the cache out keeps it there until it is
+# dropped: seconds later the members still do not have it. A kernel that writes it out has it on the
+# members, and durable, once write-back is off: then the power fails, and the array, assembled
+# without its journal, must have all of it.
+
+# shellcheck source=rc.sh
+. /guest/rc.sh
+
+requires mdadm cmp awk /sys/kernel/config/crashblk
+
+BLOCKS=64
+
+disks_on 4 16
+array_journaled 5 3 write-through
+half_stripes /tmp/data "$((2 * BLOCKS))"
+[ "$(on_members /tmp/data)" -eq "$BLOCKS" ] || broken "on_members looks in the wrong place"
+array_stop
+disks_off
+
+disks_on 4 16
+array_journaled 5 3 write-back
+half_stripes /tmp/data "$((2 * BLOCKS))"
+[ "$(on_members /tmp/data)" -eq 0 ] || broken "the cache holds nothing"
+mdadm --fail "$MD" /dev/disk3 2> /dev/null || broken "the journal does not fail"
+# the name of the mode is gone with the log
+# shellcheck disable=SC2317 # called by wait_for
+off() {
+	! grep -qF "[write-back]" "$MDSYS/journal_mode"
+}
+wait_for 20 off || broken "write-back is not turned off"
+if ! wait_for 5 "[ \$(on_members /tmp/data) -eq $BLOCKS ]"; then
+	LOST=$((BLOCKS - $(on_members /tmp/data)))
+	end_by_power_cut
+	shown "lost=$LOST blocks=$BLOCKS: fsynced blocks are in memory only, without a journal"
+fi
+power_cut
+power_back
+array_assemble --force --run /dev/disk0 /dev/disk1 /dev/disk2
+LOST=$(lost_blocks /tmp/data) || exit
+say "the journal failed, then the power: $LOST of $BLOCKS blocks are lost"
+array_stop
+disks_off
+[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were before"
+exit 0

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# finding: J14
+# title: an array that gives up its lost journal is never resynced
+# shows: loss
+#
+# A RAID5 with a journal is in the midst of a write, which one member has and the other two have not,
+# when the power fails; and the journal is lost with it. The array is assembled without it, told to do
+# without from now on (consistency_policy = resync), and made read-write. When it is idle, it is
+# checked; and a member fails, whose block was never written, and is read.
+#
+# A kernel that does not resync then has parity that fits no data. In the control the write is not
+# held, so parity fits.
+
+# shellcheck source=rc.sh
+. /guest/rc.sh
+
+requires mdadm cmp /sys/kernel/config/crashblk
+
+# cycle [HOLD]: sets MISMATCH and LOST
+cycle() {
+	local writer
+	disks_on 4 16
+	array_journaled 5 3 write-through
+	random_blocks /tmp/old 32
+	dd if=/tmp/old of="$MD" bs=128k count=1 oflag=direct conv=notrunc,fsync status=none ||
+		broken "the array does not take the data"
+	# disk0 and disk1 have data, disk2 parity
+	[ -z "${1:-}" ] || hold "2 write 2048 2055"
+	random_blocks /tmp/new 1
+	dd if=/tmp/new of="$MD" bs=4k count=1 oflag=direct conv=notrunc,fsync status=none &
+	writer=$!
+	if [ -n "${1:-}" ]; then
+		wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "no parity is written"
+		wait_for 10 "dd if=/dev/disk0 bs=4k count=1 skip=256 iflag=direct status=none |
+			cmp -s - /tmp/new" || broken "the data is not written"
+	else
+		wait "$writer" || broken "the array does not take the data"
+		wait_for 10 "! cmp -s /tmp/old <(dd if=/dev/disk2 bs=4k count=1 skip=256 \
+			iflag=direct status=none)"
+	fi
+	echo "cut keep" > "$GROUP/power" || broken "crashblk: cut keep"
+	release all
+	wait "$writer"
+	power_back
+	mdadm --zero-superblock /dev/disk3 2> /dev/null || broken "the journal is not lost"
+	array_assemble --force --run /dev/disk0 /dev/disk1 /dev/disk2
+	echo resync > "$MDSYS/consistency_policy" || broken "the journal is not given up"
+	mdadm --readwrite "$MD" || broken "the array does not become read-write"
+	wait_for 30 "[ \"\$(< $MDSYS/sync_action)\" = idle ]" || broken "it does not become idle"
+	echo check > "$MDSYS/sync_action"
+	wait_for 30 "[ \"\$(< $MDSYS/sync_action)\" = idle ]" || broken "the check does not end"
+	MISMATCH=$(< "$MDSYS/mismatch_cnt")
+	mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
+	dd if="$MD" of=/tmp/readback bs=4k count=1 skip=16 iflag=direct status=none ||
+		broken "$MD cannot be read"
+	dd if=/tmp/old of=/tmp/want bs=4k count=1 skip=16 status=none
+	LOST=0
+	cmp -s /tmp/want /tmp/readback || LOST=1
+	say "${1:-control}: mismatch_cnt $MISMATCH, $LOST of 1 block of the failed member is lost"
+	array_stop
+	disks_off
+}
+
+cycle
+[ "$LOST" -eq 0 ] && [ "$MISMATCH" -eq 0 ] || broken "the control loses data: the set-up is wrong"
+cycle "parity held"
+[ "$LOST" -eq 0 ] && [ "$MISMATCH" -eq 0 ] ||
+	shown "lost=$LOST blocks=1 mismatch=$MISMATCH: parity that fits no data"
+exit 0
