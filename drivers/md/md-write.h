@@ -38,4 +38,26 @@ void md_writeback_ask(struct mddev *mddev);
 bool md_writeback_idle(struct mddev *mddev);
 int md_writeback_drain(struct mddev *mddev, unsigned long timeout);
 
+/* where a KUnit case steps in for another task */
+enum md_test_point {
+	MD_POINT_FIRST_LOAD,	/* md_write_start(), between its two loads */
+	MD_POINT_DIRTY,		/* md_set_dirty(), between its two stores */
+	MD_POINT_READ_ONLY,	/* md_check_recovery() took it for read-only */
+	MD_POINT_FAULTY,	/* raid5_error() has set Faulty */
+};
+
+#if IS_ENABLED(CONFIG_MD_RAID456_KUNIT_TEST)
+extern void (*md_test_at_point)(struct mddev *mddev, enum md_test_point point);
+
+static inline void md_test_point(struct mddev *mddev, enum md_test_point point)
+{
+	if (md_test_at_point)
+		md_test_at_point(mddev, point);
+}
+#else
+static inline void md_test_point(struct mddev *mddev, enum md_test_point point)
+{
+}
+#endif
+
 #endif /* _MD_WRITE_H */

@@ -608,6 +608,143 @@ static void tail_names_a_finished_unit(struct kunit *test)
 			62 * BLOCK_SECTORS);
 }
 
+/* A stripe of a data block and parity, that are up to date and to be written. */
+static struct stripe_head *written_stripe(struct kunit *test,
+					  struct log_fixture *f)
+{
+	struct stripe_head *sh;
+	int i;
+
+	sh = kunit_kzalloc(test, struct_size(sh, dev, 2), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sh);
+	sh->raid_conf = &f->conf;
+	sh->disks = 2;
+	sh->pd_idx = 1;
+	sh->qd_idx = -1;
+	sh->log_start = MaxSector;
+	INIT_LIST_HEAD(&sh->log_list);
+	INIT_LIST_HEAD(&sh->r5c);
+	for (i = 0; i < sh->disks; i++) {
+		sh->dev[i].page = f->rdev.sb_page;
+		sh->dev[i].orig_page = f->rdev.sb_page;
+		sh->dev[i].flags = BIT(R5_Wantwrite) | BIT(R5_LOCKED) |
+				   BIT(R5_UPTODATE);
+	}
+	return sh;
+}
+
+/* J1: write-back does not end, or begin, above stripes that are cached. */
+static void mode_waits_for_an_empty_cache(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct mddev *mddev = &f->mddev;
+
+	set_log(f, 2);
+	percpu_ref_get(&mddev->writes_pending);
+	md_writeback_start(mddev);
+	KUNIT_EXPECT_EQ(test, r5c_journal_mode_set(mddev,
+						   R5C_JOURNAL_MODE_WRITE_THROUGH),
+			-EBUSY);
+	KUNIT_EXPECT_TRUE(test, r5c_is_writeback(f->log));
+	md_writeback_end(mddev);
+	KUNIT_EXPECT_EQ(test, r5c_journal_mode_set(mddev,
+						   R5C_JOURNAL_MODE_WRITE_THROUGH),
+			0);
+	percpu_ref_put(&mddev->writes_pending);
+}
+
+/*
+ * J1: a journal that failed has no space to wait for. But as long as that is not
+ * on record, recovery would read it, and members must not be ahead of it.
+ */
+static void failed_journal_is_passed_by(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+
+	set_log(f, LOG_BLOCKS - 1);
+	f->rdev.flags |= BIT(Faulty) | BIT(Blocked);
+	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), 0);
+	KUNIT_EXPECT_FALSE(test, list_empty(&sh->log_list));
+	list_del_init(&sh->log_list);
+	clear_bit(Blocked, &f->rdev.flags);
+	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_InJournal, &sh->dev[1].flags));
+}
+
+/* J15: a write that waits for log space fails when the array does. */
+static void failed_array_logs_nothing(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = { .failed = 1 };
+
+	set_bit(STRIPE_LOG_TRAPPED, &sh->state);
+	KUNIT_EXPECT_FALSE(test, r5l_stop_logging(sh, &s));
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
+	s.failed = 2;
+	KUNIT_EXPECT_TRUE(test, r5l_stop_logging(sh, &s));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
+	/* neither what was not acknowledged nor parity can be read */
+	KUNIT_EXPECT_EQ(test, sh->dev[0].flags, 0UL);
+	KUNIT_EXPECT_EQ(test, sh->dev[1].flags, 0UL);
+}
+
+/* J15: what is cached stays so, stays readable, and is waited for no more. */
+static void failed_array_keeps_its_cache(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = { .failed = 2, .injournal = 1 };
+
+	set_log(f, 2);
+	list_add_tail(&sh->r5c, &f->log->stripe_in_journal_list);
+	percpu_ref_get(&f->mddev.writes_pending);
+	md_writeback_start(&f->mddev);
+	sh->dev[0].flags = BIT(R5_InJournal) | BIT(R5_UPTODATE) | BIT(R5_LOCKED);
+	sh->dev[1].flags = BIT(R5_UPTODATE) | BIT(R5_LOCKED);
+	r5c_keep_cached(sh, &s);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
+	KUNIT_EXPECT_EQ(test, sh->dev[0].flags,
+			BIT(R5_InJournal) | BIT(R5_UPTODATE));
+	KUNIT_EXPECT_EQ(test, sh->dev[1].flags, 0UL);
+	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, HZ), -EIO);
+	/* a member is back */
+	s.failed = 1;
+	r5c_keep_cached(sh, &s);
+	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 1), -ETIMEDOUT);
+	list_del_init(&sh->r5c);
+	md_writeback_end(&f->mddev);
+	percpu_ref_put(&f->mddev.writes_pending);
+}
+
+/* J22: the cached page steps aside and comes back, and nothing is leaked. */
+static void stashed_page_comes_back(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct page *page = f->rdev.sb_page;
+	struct page *aside;
+
+	sh->dev[0].flags = BIT(R5_InJournal) | BIT(R5_UPTODATE);
+	sh->dev[1].flags = BIT(R5_UPTODATE);
+	KUNIT_ASSERT_TRUE(test, r5c_stash(sh));
+	aside = sh->dev[0].page;
+	KUNIT_EXPECT_PTR_NE(test, aside, page);
+	KUNIT_EXPECT_PTR_EQ(test, sh->dev[1].page, page);
+	/* what is read now is what the member has */
+	KUNIT_EXPECT_EQ(test, sh->dev[0].flags, BIT(R5_Stashed));
+	get_page(aside);
+	r5c_unstash(sh);
+	KUNIT_EXPECT_PTR_EQ(test, sh->dev[0].page, page);
+	KUNIT_EXPECT_EQ(test, sh->dev[0].flags,
+			BIT(R5_InJournal) | BIT(R5_UPTODATE));
+	KUNIT_EXPECT_EQ(test, sh->state, 0UL);
+	KUNIT_EXPECT_EQ(test, page_count(aside), 1);
+	put_page(aside);
+}
+
 /* In the place of super_1_sync(): who failed, and which blocks went bad. */
 static void fixture_sync_super(struct mddev *mddev, struct md_rdev *rdev)
 {
@@ -700,6 +837,9 @@ static int log_fixture_init(struct kunit *test)
 	f->conf.mddev = &f->mddev;
 	f->conf.raid_disks = 4;
 	f->conf.max_degraded = 1;
+	f->conf.disks = kunit_kcalloc(test, f->conf.raid_disks,
+				      sizeof(*f->conf.disks), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, f->conf.disks);
 	spin_lock_init(&f->conf.device_lock);
 
 	KUNIT_ASSERT_EQ(test, md_rdev_init(&f->rdev), 0);
@@ -760,6 +900,11 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(failed_member_flush_holds_dm_raid),
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
+	KUNIT_CASE(mode_waits_for_an_empty_cache),
+	KUNIT_CASE(failed_journal_is_passed_by),
+	KUNIT_CASE(failed_array_logs_nothing),
+	KUNIT_CASE(failed_array_keeps_its_cache),
+	KUNIT_CASE(stashed_page_comes_back),
 	{}
 };
 

@@ -17,6 +17,7 @@ struct stripe_fixture {
 	unsigned int turns;
 	bool asked;
 	bool gave_up;
+	bool blocked_first;
 };
 
 /* Does this stripe wait for @rdev, and hold it meanwhile? */
@@ -67,6 +68,35 @@ static void unrecorded_replacement_blocks_a_stripe(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, waits_for(f, &f->replacement));
 	f->replacement.flags = BIT(Faulty);
 	KUNIT_EXPECT_FALSE(test, waits_for(f, &f->replacement));
+}
+
+static void note_blocked(struct mddev *mddev, enum md_test_point point)
+{
+	struct stripe_fixture *f = container_of(mddev, struct stripe_fixture,
+						mddev);
+
+	if (point != MD_POINT_FAULTY)
+		return;
+	f->asked = true;
+	f->blocked_first = test_bit(Faulty, &f->rdev.flags) &&
+			   test_bit(Blocked, &f->rdev.flags);
+}
+
+/* C5: who finds the member Faulty finds that this is not on record. */
+static void failure_is_blocked_first(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, mddev_init(&f->mddev), 0);
+	f->mddev.private = &f->conf;
+	f->conf.raid_disks = 1;
+	spin_lock_init(&f->conf.device_lock);
+	md_test_at_point = note_blocked;
+	raid5_error(&f->mddev, &f->rdev);
+	md_test_at_point = NULL;
+	KUNIT_EXPECT_TRUE(test, f->asked);
+	KUNIT_EXPECT_TRUE(test, f->blocked_first);
+	mddev_destroy(&f->mddev);
 }
 
 /*
@@ -144,6 +174,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(unrecorded_failure_blocks_a_stripe),
 	KUNIT_CASE(external_metadata_blocks_no_stripe),
 	KUNIT_CASE(unrecorded_replacement_blocks_a_stripe),
+	KUNIT_CASE(failure_is_blocked_first),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
 	{}
 };
