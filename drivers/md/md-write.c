@@ -51,6 +51,9 @@
 #include <linux/wait.h>
 #include "md.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/md_write.h>
+
 /**
  * md_writeback_stripes - how many stripes the members do not have yet
  * @mddev: the array
@@ -96,9 +99,11 @@ EXPORT_SYMBOL_GPL(md_writeback_wanted);
 void md_writeback_start(struct mddev *mddev)
 {
 	struct md_writeback *wb = &mddev->writeback;
+	int stripes = atomic_inc_return(&wb->stripes);
 
-	if (atomic_inc_return(&wb->stripes) == 1)
+	if (stripes == 1)
 		percpu_ref_get(&mddev->writes_pending);
+	trace_md_writeback_start(mdname(mddev), stripes);
 	WRITE_ONCE(wb->joined, jiffies);
 	if (READ_ONCE(wb->wanted))
 		WRITE_ONCE(wb->wanted, false);
@@ -120,8 +125,12 @@ void md_writeback_end(struct mddev *mddev)
 {
 	struct md_writeback *wb = &mddev->writeback;
 
-	if (!atomic_dec_and_lock(&wb->stripes, &mddev->lock))
+	if (!atomic_dec_and_lock(&wb->stripes, &mddev->lock)) {
+		trace_md_writeback_end(mdname(mddev),
+				       md_writeback_stripes(mddev));
 		return;
+	}
+	trace_md_writeback_end(mdname(mddev), 0);
 	WRITE_ONCE(wb->wanted, false);
 	md_write_end(mddev);
 	spin_unlock(&mddev->lock);
@@ -167,6 +176,7 @@ void md_writeback_ask(struct mddev *mddev)
 	if (!md_writeback_stripes(mddev) || READ_ONCE(mddev->writeback.wanted))
 		return;
 	WRITE_ONCE(mddev->writeback.wanted, true);
+	smp_mb(); /* before it is woken, and looks */
 	md_wakeup_thread(mddev->thread);
 }
 
@@ -213,14 +223,18 @@ bool md_writeback_idle(struct mddev *mddev)
 int md_writeback_drain(struct mddev *mddev, unsigned long timeout)
 {
 	struct md_writeback *wb = &mddev->writeback;
+	int stripes = md_writeback_stripes(mddev);
+	u64 begin = ktime_get_ns();
 	long left;
+	int ret;
 
 	lockdep_assert_not_held(&mddev->reconfig_mutex);
 
-	if (!md_writeback_stripes(mddev))
+	if (!stripes)
 		return 0;
 
 	atomic_inc(&wb->drainers);
+	smp_mb__after_atomic(); /* before it is woken, and looks */
 	md_wakeup_thread(mddev->thread);
 	left = wait_event_killable_timeout(mddev->sb_wait,
 					   md_writeback_drained(mddev),
@@ -228,9 +242,13 @@ int md_writeback_drain(struct mddev *mddev, unsigned long timeout)
 	atomic_dec(&wb->drainers);
 
 	if (!md_writeback_stripes(mddev))
-		return 0;
-	if (left < 0)
-		return -EINTR;
-	return left ? -EIO : -ETIMEDOUT;
+		ret = 0;
+	else if (left < 0)
+		ret = -EINTR;
+	else
+		ret = left ? -EIO : -ETIMEDOUT;
+	trace_md_writeback_drain(mdname(mddev), stripes, ret,
+				 ktime_get_ns() - begin);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(md_writeback_drain);

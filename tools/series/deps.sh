@@ -7,7 +7,7 @@ PACKAGES="bash-static bc bison busybox-static bzip2 ca-certificates ccache coreu
 	debhelper debian-archive-keyring diffutils dmsetup dpkg-dev e2fsprogs flake8 flex gcc git
 	gzip jq kmod libaio-dev libc6-dev libdw-dev libelf-dev libssl-dev lz4 lzop make mypy
 	openssl perl python3 python3-flake8 python3-git python3-matplotlib python3-ply
-	qemu-system-x86 rsync shellcheck spin util-linux xz-utils zlib1g-dev zstd"
+	qemu-system-x86 rsync shellcheck spin trace-cmd util-linux xz-utils zlib1g-dev zstd"
 
 if ! command -v apt-get > /dev/null; then
 	echo "error: no apt-get here. Install what these Debian packages hold:" >&2

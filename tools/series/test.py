@@ -37,14 +37,13 @@ RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
 # What is in tests/ without being a finding's test.
 HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.sh",
+           "trace-events.sh",
            "migrate.sh")
 # The guest's names of mdadm 4.6 and 4.2.
 MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
 MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
 KINDS = ("series", "kunit", "model", "vm")
-# The fixed logic of the models has these, the kernel does not yet: no proof of a finding.
-MODEL_ONLY = ("J1", "J14", "J21")
 SHOWN, SKIPPED, HANG = 1, 4, 124
 EVIDENCE_LINES = 40
 
@@ -284,11 +283,7 @@ class Suite:
                 r"[\w-]+", str(r["findings"]))}):
             base, ours = about(group("base"), finding), about(group("ours"), finding)
             note = f"{len(base)} counterexamples, {len(ours)} that hold"
-            if finding in MODEL_ONLY:
-                part(f"model/ahead/{finding}", "", base, ours,
-                     f"{note}; the patched kernel does not follow yet")
-            else:
-                part(f"model/{finding}", finding, base, ours, note)
+            part(f"model/{finding}", finding, base, ours, note)
         rest = [r for r in group("base") if not r["findings"]]
         part("model/unnumbered", "", rest, group("ours"), ", ".join(
             str(r["name"]) for r in rest))
@@ -466,6 +461,7 @@ def main() -> None:
         suite.plain("deb/vm-fragment", deb_boots)
         suite.guest("function/personalities", "patched", "tcg", "tests/personalities.sh")
         suite.guest("function/journal-events", "patched", "tcg", "tests/journal-events.sh")
+        suite.guest("function/trace-events", "patched", "tcg", "tests/trace-events.sh")
         suite.guest("lockdep/journal-events", "patched", "uml", "tests/journal-events.sh")
         suite.guest("function/personalities-mdadm-4.2", "patched", "tcg",
                     "tests/personalities.sh", "--env", "MDADM=mdadm-4.2")

@@ -678,12 +678,12 @@ static void failed_array_logs_nothing(struct kunit *test)
 {
 	struct log_fixture *f = test->priv;
 	struct stripe_head *sh = written_stripe(test, f);
-	struct stripe_head_state s = { .failed = 1 };
+	struct stripe_head_state s = {};
 
 	set_bit(STRIPE_LOG_TRAPPED, &sh->state);
 	KUNIT_EXPECT_FALSE(test, r5l_stop_logging(sh, &s));
 	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
-	s.failed = 2;
+	s.too_many = true;
 	KUNIT_EXPECT_TRUE(test, r5l_stop_logging(sh, &s));
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
 	/* neither what was not acknowledged nor parity can be read */
@@ -696,7 +696,7 @@ static void failed_array_keeps_its_cache(struct kunit *test)
 {
 	struct log_fixture *f = test->priv;
 	struct stripe_head *sh = written_stripe(test, f);
-	struct stripe_head_state s = { .failed = 2, .injournal = 1 };
+	struct stripe_head_state s = { .too_many = true, .injournal = 1 };
 
 	set_log(f, 2);
 	list_add_tail(&sh->r5c, &f->log->stripe_in_journal_list);
@@ -711,7 +711,7 @@ static void failed_array_keeps_its_cache(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sh->dev[1].flags, 0UL);
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, HZ), -EIO);
 	/* a member is back */
-	s.failed = 1;
+	s.too_many = false;
 	r5c_keep_cached(sh, &s);
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 1), -ETIMEDOUT);
 	list_del_init(&sh->r5c);

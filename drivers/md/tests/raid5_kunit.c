@@ -70,6 +70,37 @@ static void unrecorded_replacement_blocks_a_stripe(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, waits_for(f, &f->replacement));
 }
 
+/*
+ * C11: a write that failed would have covered its block, and was in the page
+ * already.  The next one covers part of it, and must read the rest.
+ */
+static void failed_write_covers_nothing(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { .failed = 2, .to_write = 1, .written = 1 };
+	struct r5dev *dev = f->sh->dev;
+	struct bio bio[2];
+	int i;
+
+	KUNIT_ASSERT_EQ(test, mddev_init(&f->mddev), 0);
+	f->mddev.private = &f->conf;
+	f->conf.max_degraded = 1;
+	spin_lock_init(&f->sh->stripe_lock);
+	f->sh->qd_idx = -1;
+	for (i = 0; i < 2; i++) {
+		bio_init(bio + i, NULL, NULL, 0, REQ_OP_WRITE);
+		percpu_ref_get(&f->mddev.writes_pending);
+	}
+	dev->towrite = bio;
+	dev->written = bio + 1;
+	dev->flags = BIT(R5_OVERWRITE) | BIT(R5_UPTODATE) | BIT(R5_LOCKED);
+	handle_failed_stripe(&f->conf, f->sh, &s, f->sh->disks);
+	KUNIT_EXPECT_EQ(test, dev->flags, 0UL);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, bio[i].bi_status == BLK_STS_IOERR);
+	mddev_destroy(&f->mddev);
+}
+
 static void note_blocked(struct mddev *mddev, enum md_test_point point)
 {
 	struct stripe_fixture *f = container_of(mddev, struct stripe_fixture,
@@ -175,6 +206,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(external_metadata_blocks_no_stripe),
 	KUNIT_CASE(unrecorded_replacement_blocks_a_stripe),
 	KUNIT_CASE(failure_is_blocked_first),
+	KUNIT_CASE(failed_write_covers_nothing),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
 	{}
 };

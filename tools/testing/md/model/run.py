@@ -171,6 +171,8 @@ WRITEBACK = [
          ASSERTION),
     spin("writeback", MUTANT, "end-without-timer", "M_END_TIMER", ASSERTION),
     spin("writeback", MUTANT, "end-wakes-nobody", "A_STOP A_NO_TIMER M_DRAIN_WAKE", DEADLOCK),
+    spin("writeback", MUTANT, "stuck-wakes-nobody", "A_STOP A_BROKEN A_NO_TIMER M_STUCK_WAKE",
+         DEADLOCK),
     spin("writeback", MUTANT, "counter-not-looked-at", "M_COUNTER_NOT_READ", ASSERTION),
     spin("writeback", MUTANT, "safemode-starts-no-write-out", "M_NO_WRITE_OUT", ASSERTION),
     spin("writeback", MUTANT, "drain-asks-once",

@@ -7,7 +7,7 @@
  * timer()	safemode_timer
  * stop()	drain, then __md_stop_writes() under reconfig_mutex
  * mode()	switch to write-through: suspend, drain, lock
- * error()	a member fails; or too many do (A_BROKEN): nothing is written out then
+ * error()	a member fails; or too many do (A_BROKEN): stripes get stuck then
  *
  * Safety: nothing acknowledged is behind and no write is on its way once the
  * superblocks may say clean; the mode changes with an empty cache only. (On disk
@@ -24,6 +24,7 @@
 
 byte writes_pending;
 byte writeback;			/* stripes in the write-back cache */
+byte stuck;			/* of these: so many cannot be written out */
 byte active_io;
 bool killed, suspended;
 bool BROKEN, write_through;
@@ -111,7 +112,7 @@ inline md_writeback_drain()
 #ifdef WITNESS_TWO
 	assert(writeback < 2);
 #endif
-	wait_event(sb_wait, writeback == 0 || BROKEN);
+	wait_event(sb_wait, writeback <= stuck);
 	draining--
 }
 
@@ -245,7 +246,15 @@ end:
 			behind--;
 			md_writeback_end(last)
 #endif
-		:: !PENDING && !(!BROKEN && cached && (asked || draining)) ->
+		:: !PENDING && BROKEN && cached && (asked || draining) ->
+			cached--;
+#ifndef M_STUCK_WAKE
+			stuck++;
+			wake_up(sb_wait)
+#else
+			stuck++
+#endif
+		:: !PENDING && !(cached && (asked || draining)) ->
 			asked = false;
 			break
 		od

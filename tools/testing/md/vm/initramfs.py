@@ -32,7 +32,7 @@ DYNAMIC = {
     "dmsetup": "dmsetup",
     "blockdev": "util-linux", "blkdiscard": "util-linux", "losetup": "util-linux",
     "mkfs.ext4": "e2fsprogs", "e2fsck": "e2fsprogs",
-    "jq": "jq", "cmp": "diffutils",
+    "jq": "jq", "cmp": "diffutils", "trace-cmd": "trace-cmd", "lsblk": "util-linux",
     "dd": "coreutils", "od": "coreutils", "sha256sum": "coreutils", "stat": "coreutils",
     "timeout": "coreutils",
 }
@@ -50,6 +50,7 @@ class Recipe(NamedTuple):
     minutes: str
     commands: List[List[str]]
     programs: Dict[str, str]        # file in the built tree: name in the guest
+    data: Tuple[str, ...] = ()      # files that go to the guest's /usr/share as they are
 
 
 # NO_LIBUDEV: Debian has no static libudev. The warnings of newer compilers are not ours to fix.
@@ -57,8 +58,12 @@ MDADM = ["make", "-j2", "CXFLAGS=-O2 -DNO_LIBUDEV", "CWFLAGS=-w", "LDFLAGS=-stat
          "CHECK_RUN_DIR=0", "COROSYNC=-DNO_COROSYNC", "DLM=-DNO_DLM", "LDLIBS=-ldl -lpthread"]
 
 RECIPES = (
-    Recipe("mdadm", ("sid",), "half a minute", [MDADM + ["mdadm", "mdmon"]],
-           {"mdadm": "sbin/mdadm", "mdmon": "sbin/mdmon"}),
+    Recipe("mdadm", ("sid",), "half a minute",
+           [MDADM + ["mdadm", "mdmon", "raid6check"],
+            ["tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-cf",
+             "mdadm-tests.tar", "test", "tests"]],
+           {"mdadm": "sbin/mdadm", "mdmon": "sbin/mdmon", "raid6check": "sbin/raid6check"},
+           ("mdadm-tests.tar",)),
     Recipe("mdadm", ("bookworm",), "half a minute", [MDADM + ["mdadm"]],
            {"mdadm": "sbin/mdadm-4.2"}),
     # Tuned to the host's CPU, fio dies of SIGILL in the machine.
@@ -138,6 +143,9 @@ def built(recipe: Recipe) -> pathlib.Path:
             common.run(["strip", "-o", target, work / program], log=log)
             if recipe.package == "fio":
                 check_fio(target)
+        for name in recipe.data:
+            (partial / "share").mkdir(exist_ok=True)
+            shutil.copy2(work / name, partial / "share" / name)
         (partial / "version").write_text(f"{recipe.package} {version} {suite}\n", encoding="utf-8")
         shutil.rmtree(work)
     return final
@@ -170,6 +178,8 @@ def collect() -> cpio.Archive:
         folder = built(recipe)
         for program in recipe.programs.values():
             archive.file(program, folder / program, 0o755)
+        for name in recipe.data:
+            archive.file(f"usr/share/{name}", folder / "share" / name)
         versions.append((folder / "version").read_bytes())
     archive.file("etc/versions", b"".join(versions))
     archive.file("bin/bash", which("bash-static"), 0o755)
