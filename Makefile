@@ -85,6 +85,10 @@ prove: ## the KUnit suites alone: each case must pass, and fail with its fix tak
 model: ## the Spin models and litmus tests of the write protocol, a line each (TESTS= for some)
 	@$(PYTHON) $(SERIES)/model.py $(foreach t,$(TESTS),'$(t)')
 
+.PHONY: cost
+cost: ## instructions for each 4K write on RAID1, 10, 6 and 5 with a journal, base against patched
+	@$(PYTHON) $(SERIES)/cost.py
+
 .PHONY: mdadm-tests
 mdadm-tests: ## mdadm's own tests, unmodified, base against patched (TESTS='NAME...' for some); 20 minutes
 	@$(PYTHON) $(SERIES)/mdadmtests.py $(TESTS)
