@@ -20,7 +20,7 @@ import kernel  # noqa: E402
 
 TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build/results/mdadm"
-# Those of the journal, of its cache and of what the series changes in md.c; about 8 minutes a kernel.
+# Those of the journal, of its cache and of what the series changes in md.c; 8 minutes a kernel.
 DEFAULT = ("20raid5journal", "21raid5cache", "24raid456deadlock", "00readonly", "01r5fail")
 RANK = {"succeeded": 2, "skipped": 1, "failed": 0}
 

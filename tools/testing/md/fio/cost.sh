@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a 4K random O_DIRECT write costs the CPUs, under icount: the members complete at once, so nothing
-# waits for them, and a nanosecond of fio's run time is an instruction. One file of fio's json for
-# each cell and seed in $OUT.
+# What a 4K random O_DIRECT write costs the CPUs, under icount: the members complete at once, so
+# nothing waits for them, and a nanosecond of fio's run time is an instruction. One file of fio's
+# json for each cell and seed in $OUT.
 
 # shellcheck source=../tests/rc.sh
 . /guest/rc.sh

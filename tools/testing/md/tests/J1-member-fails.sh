@@ -9,9 +9,9 @@
 # fails, or two of the RAID6: no more than the array can do without. md turns write-back off then.
 # Other stripes are written until those blocks have left the stripe cache. No power fails.
 #
-# A kernel that turns write-back off without writing the cache out is full of stripes that it believes
-# impossible: the first degraded read of one is a BUG(). Without it the blocks would read back as they
-# were before. In the control no member fails.
+# A kernel that turns write-back off without writing the cache out is full of stripes that it
+# believes impossible: the first degraded read of one is a BUG(). Without it the blocks would read
+# back as they were before. In the control no member fails.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh

@@ -8,8 +8,8 @@
 # A RAID5 with a journal takes random writes, which fio reads back at the end, while its mode is
 # switched back and forth. At last a member fails, in the midst of more writes.
 #
-# A kernel that switches above stripes that are cached forgets some: writes wait for them for ever, or
-# fio reads back what was there before.
+# A kernel that switches above stripes that are cached forgets some: writes wait for them for ever,
+# or fio reads back what was there before.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -48,7 +48,8 @@ done
 load "a member fails"
 wait_for 10 "[ \"\$(< $MDSYS/writeback_stripes)\" -gt 20 ]" 2> /dev/null
 mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
-wait_for 25 "grep -qF '[write-through]' $MDSYS/journal_mode" || broken "write-back is not turned off"
+wait_for 25 "grep -qF '[write-through]' $MDSYS/journal_mode" ||
+	broken "write-back is not turned off"
 wait "$LOAD"
 [ "$(< /run/load)" = verified ] || shown "a member failed: fio reads back something else"
 say "a member failed under load"

@@ -5,12 +5,12 @@
 # title: parity is made of pages that were never read
 # shows: loss
 #
-# A RAID5 of 5 with a write-back journal, full of single blocks of as many stripes, so that log space
-# is critical. The first stripe is written out: its old block is read for that, and the read is held.
-# Meanwhile the other three blocks of that stripe are overwritten, which has to wait until the stripe
-# has left the journal. Then the read ends, and when parity and block go to the members the power
-# fails. Recovery replays both. At last a member fails, and its block, which was never overwritten,
-# is read.
+# A RAID5 of 5 with a write-back journal, full of single blocks of as many stripes, so that log
+# space is critical. The first stripe is written out: its old block is read for that, and the read
+# is held. Meanwhile the other three blocks of that stripe are overwritten, which has to wait until
+# the stripe has left the journal. Then the read ends, and when parity and block go to the members
+# the power fails. Recovery replays both. At last a member fails, and its block, which was never
+# overwritten, is read.
 #
 # A kernel that takes a block which is to be overwritten for one that need not be read, although the
 # write is delayed, makes parity of whatever those pages held before. In the control nothing else is
@@ -69,7 +69,7 @@ cycle() {
 			dd if=/tmp/new of="$MD" bs=4k count=1 skip="$chunk" \
 				seek="$((chunk * CHUNK))" oflag=direct conv=notrunc status=none &
 		done
-		wait_for 10 '[ "$(inflight)" -eq 4 ]' || broken "three writes and a parked one"
+		wait_for 10 "[ \$(inflight) -eq 4 ]" || broken "three writes and a parked one"
 	fi
 	release "$(sed -n 's/^\([0-9]*\): 0 read 2048 2055 .*/\1/p' "$GROUP/hold")"
 	wait_for 10 "grep -q 'write 2048 2055 .*held=1' $GROUP/hold" ||
@@ -94,8 +94,8 @@ cycle() {
 }
 
 cycle
-[ "$LOST" -eq 0 ] && [ "$MISMATCH" -eq 0 ] || broken "the control loses data: the set-up is wrong"
+[ "$((LOST + MISMATCH))" -eq 0 ] || broken "the control loses data: the set-up is wrong"
 cycle overwrite
-[ "$LOST" -eq 0 ] && [ "$MISMATCH" -eq 0 ] ||
+[ "$((LOST + MISMATCH))" -eq 0 ] ||
 	shown "lost=$LOST blocks=1 mismatch=$MISMATCH: parity that fits no data"
 exit 0

@@ -5,12 +5,13 @@
 # title: the array is called clean while the members are behind
 # shows: disorder
 #
-# A RAID5 with a write-back journal, whose cache holds blocks that were fsynced, and nobody writes any
-# more. At the moment when array_state says "clean", by itself or by hand, the members are looked at.
+# A RAID5 with a write-back journal, whose cache holds blocks that were fsynced, and nobody writes
+# any more. At the moment when array_state says "clean", by itself or by hand, the members are
+# looked at.
 #
-# A kernel that counts writes alone says "clean" as soon as the journal has them: the members hold the
-# blocks as they were before. A kernel that counts what is cached says "active" until it is written
-# out, which an idle array does by itself, and then "clean".
+# A kernel that counts writes alone says "clean" as soon as the journal has them: the members hold
+# the blocks as they were before. A kernel that counts what is cached says "active" until it is
+# written out, which an idle array does by itself, and then "clean".
 
 # shellcheck source=rc.sh
 . /guest/rc.sh

@@ -9,10 +9,10 @@
 # three members: they are pulled out, and what they had is still on them. The blocks must be read
 # meanwhile, as they are in memory. The array is stopped, and assembled by force with all three.
 #
-# A kernel that turns write-back off at once meets stripes that it believes impossible: a BUG(). Without
-# it, one that tries to write the cache out all the same does so for ever, and the stop waits. One
-# that gives up leaves it in the journal, from which it comes back when the members do. In the control
-# no member fails.
+# A kernel that turns write-back off at once meets stripes that it believes impossible: a BUG().
+# Without it, one that tries to write the cache out all the same does so for ever, and the stop
+# waits. One that gives up leaves it in the journal, from which it comes back when the members do.
+# In the control no member fails.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -34,7 +34,8 @@ cycle() {
 			broken "disk2 does not fail"
 		dd if="$MD" of=/tmp/cached bs=64k count=1 iflag=direct status=none ||
 			broken "what is in memory cannot be read"
-		cmp -s -n 65536 /tmp/data /tmp/cached || broken "what is in memory is not what was written"
+		cmp -s -n 65536 /tmp/data /tmp/cached ||
+			broken "what is in memory is not what was written"
 		dd if=/tmp/data of="$MD" bs=4k count=1 seek=2048 oflag=direct conv=notrunc,fsync \
 			status=none 2> /dev/null && broken "a failed array takes a write"
 	fi

@@ -5,13 +5,13 @@
 # title: a cached stripe of a RAID6 without two members is never written out
 # shows: hang
 #
-# A RAID6 with a write-back journal, whose cache holds one block of each stripe, when the power fails.
-# It is assembled with its journal and without two of its four members, which is all that it can lose,
-# and recovery writes the cache out: once for each pair of members.
+# A RAID6 with a write-back journal, whose cache holds one block of each stripe, when the power
+# fails. It is assembled with its journal and without two of its four members, which is all that it
+# can lose, and recovery writes the cache out: once for each pair of members.
 #
-# For read-modify-write the old block and parity must be there, for reconstruct-write the other block.
-# A kernel that knows these two ways only, and does not compute what is missing, assembles for ever if
-# neither is possible. In the control all members are there.
+# For read-modify-write the old block and parity must be there, for reconstruct-write the other
+# block. A kernel that knows these two ways only, and does not compute what is missing, assembles
+# for ever if neither is possible. In the control all members are there.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -39,7 +39,8 @@ cycle() {
 	power_back
 	array_assemble --force --run "$@" /dev/disk4
 	for ((i = 16; i < 2 * BLOCKS; i += 32)); do
-		dd if=/tmp/old of=/tmp/data bs=4k count=16 skip="$i" seek="$i" conv=notrunc status=none
+		dd if=/tmp/old of=/tmp/data bs=4k count=16 skip="$i" seek="$i" conv=notrunc \
+			status=none
 	done
 	LOST=$(lost_blocks /tmp/data) || exit
 	say "$*: $LOST of $((2 * BLOCKS)) blocks are lost"

@@ -6,20 +6,21 @@
 # shows: hang
 #
 # A RAID5 with a write-back journal that discards, and whose space is so tight that reclaim has to
-# move the tail with each stripe that is written out. It is switched to read-only; then stopped; then,
-# again with a dirty cache, left to the reboot at the end of this script.
+# move the tail with each stripe that is written out. It is switched to read-only; then stopped;
+# then, again with a dirty cache, left to the reboot at the end of this script.
 #
-# A kernel whose reclaim sets MD_SB_CHANGE_PENDING and leaves the rest to the holder of reconfig_mutex
-# hangs: the holder waits for stripes that heed the flag. In the control the journal does not discard,
-# and such a kernel does not set it.
+# A kernel whose reclaim sets MD_SB_CHANGE_PENDING and leaves the rest to the holder of
+# reconfig_mutex hangs: the holder waits for stripes that heed the flag. In the control the journal
+# does not discard, and such a kernel does not set it.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
 
 requires mdadm cmp awk /sys/kernel/config/crashblk
 
-# Two records for each block in a journal of 4 MiB: log space is not tight yet, so nothing is written
-# out by itself; and what all but the last 16 take is more than the quarter that reclaim waits for.
+# Two records for each block in a journal of 4 MiB: log space is not tight yet, so nothing is
+# written out by itself; and what all but the last 16 take is more than the quarter that reclaim
+# waits for.
 BLOCKS=96
 
 # dirty DISCARD: an array with a dirty cache, of which nothing can be written out
@@ -32,17 +33,16 @@ dirty() {
 	echo write-back > "$MDSYS/journal_mode" || broken "no write-back"
 	hold "0 write 2048 10239"
 	random_blocks /tmp/data $BLOCKS
-	for ((i = 0; i < BLOCKS; i++)); do
-		dd if=/tmp/data of="$MD" bs=4k count=1 skip=$i seek=$i oflag=direct conv=notrunc \
-			status=none &&
-			dd if=/tmp/data of="$MD" bs=4k count=1 skip=$i seek=$i oflag=direct \
-				conv=notrunc status=none || broken "the array does not take the data"
+	for ((i = 0; i < 2 * BLOCKS; i++)); do
+		dd if=/tmp/data of="$MD" bs=4k count=1 skip=$((i / 2)) seek=$((i / 2)) \
+			oflag=direct conv=notrunc status=none ||
+			broken "the array does not take the data"
 	done
 	sync -d "$MD" || broken "fsync() fails"
 }
 
-# let_go: all writes to disk0 but the last ones; and these when reclaim has asked for the superblocks,
-# if it does
+# let_go: all writes to disk0 but the last ones; and these when reclaim has asked for the
+# superblocks, if it does
 let_go() {
 	wait_for 20 "[ \"\$(< $GROUP/held)\" -ge $BLOCKS ]" || broken "it writes nothing out"
 	echo $((BLOCKS - 16)) > "$GROUP/step" || broken "crashblk: step"

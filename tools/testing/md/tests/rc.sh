@@ -175,9 +175,9 @@ half_stripes() {
 	done
 }
 
-# stripes_forgotten BLOCKS FIRST: have the stripes of the first BLOCKS blocks leave the stripe cache:
-# read them, which makes them the newest, then write 1024 full stripes of two chunks of 64 KiB, from
-# block FIRST on
+# stripes_forgotten BLOCKS FIRST: have the stripes of the first BLOCKS blocks leave the stripe
+# cache: read them, which makes them the newest, then write 1024 full stripes of two chunks of 64
+# KiB, from block FIRST on
 stripes_forgotten() {
 	dd if="$MD" of=/dev/null bs=4k count="$1" iflag=direct status=none ||
 		broken "$MD cannot be read"
@@ -217,9 +217,9 @@ fio_verified() {
 		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
 }
 
-# on_members FILE: how many blocks of half_stripes' FILE the members of a RAID5 of 3 have. In the first
-# row of chunks the first chunk is on disk0, then on disk2, disk1, disk0 and so on; row R begins at
-# block 256 + 16 * R of each member.
+# on_members FILE: how many blocks of half_stripes' FILE the members of a RAID5 of 3 have. In the
+# first row of chunks the first chunk is on disk0, then on disk2, disk1, disk0 and so on; row R
+# begins at block 256 + 16 * R of each member.
 on_members() {
 	local rows row
 	rows=$(($(stat -c %s "$1") / 131072))
