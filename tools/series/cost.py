@@ -33,7 +33,8 @@ def main() -> None:
             each = job["job_runtime"] * 1e6 / job["write"]["total_ios"]
             counts[path.stem.rpartition("-")[0]].setdefault(variant, []).append(each)
     print(f"{'instructions a write':22}{'base':>10}{'patched':>10}  ratio [least, most of seeds]")
-    worse, table = [], {}
+    worse: list[str] = []
+    table: dict[str, dict[str, object]] = {}
     for cell, found in counts.items():
         ratios = [p / b for b, p in zip(found["base"], found["patched"])]
         ratio = statistics.median(ratios)
