@@ -89,6 +89,10 @@ model: ## the Spin models and litmus tests of the write protocol, a line each (T
 cost: ## instructions for each 4K write on RAID1, 10, 6 and 5 with a journal, base against patched
 	@$(PYTHON) $(SERIES)/cost.py
 
+.PHONY: bench
+bench: ## latency of 4K random writes, base against patched (CELLS='REGEX...' for some, BASELINE=bench.json)
+	@$(PYTHON) $(SERIES)/bench.py $(if $(BASELINE),--baseline $(BASELINE)) $(foreach c,$(CELLS),'$(c)')
+
 .PHONY: mdadm-tests
 mdadm-tests: ## mdadm's own tests, unmodified, base against patched (TESTS='NAME...' for some); 20 minutes
 	@$(PYTHON) $(SERIES)/mdadmtests.py $(TESTS)

@@ -85,6 +85,12 @@ bool md_writeback_wanted(struct mddev *mddev)
 }
 EXPORT_SYMBOL_GPL(md_writeback_wanted);
 
+static bool md_writeback_drained(struct mddev *mddev)
+{
+	return md_writeback_stripes(mddev) <=
+	       atomic_read(&mddev->writeback.stuck);
+}
+
 /**
  * md_writeback_start - a stripe joins the write-back cache
  * @mddev: the array
@@ -128,6 +134,8 @@ void md_writeback_end(struct mddev *mddev)
 	if (!atomic_dec_and_lock(&wb->stripes, &mddev->lock)) {
 		trace_md_writeback_end(mdname(mddev),
 				       md_writeback_stripes(mddev));
+		if (atomic_read(&wb->stuck) && md_writeback_drained(mddev))
+			wake_up(&mddev->sb_wait);
 		return;
 	}
 	trace_md_writeback_end(mdname(mddev), 0);
@@ -159,12 +167,6 @@ void md_writeback_stuck(struct mddev *mddev, bool stuck)
 }
 EXPORT_SYMBOL_GPL(md_writeback_stuck);
 
-static bool md_writeback_drained(struct mddev *mddev)
-{
-	return md_writeback_stripes(mddev) <=
-	       atomic_read(&mddev->writeback.stuck);
-}
-
 /**
  * md_writeback_ask - have the write-back cache written out, without waiting
  * @mddev: the array
@@ -173,7 +175,7 @@ static bool md_writeback_drained(struct mddev *mddev)
  */
 void md_writeback_ask(struct mddev *mddev)
 {
-	if (!md_writeback_stripes(mddev) || READ_ONCE(mddev->writeback.wanted))
+	if (md_writeback_drained(mddev) || READ_ONCE(mddev->writeback.wanted))
 		return;
 	WRITE_ONCE(mddev->writeback.wanted, true);
 	smp_mb(); /* before it is woken, and looks */

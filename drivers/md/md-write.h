@@ -10,6 +10,8 @@ struct mddev;
 
 /* a write-back cache that no stripe has joined for so long is written out */
 #define MD_WRITEBACK_IDLE	(5 * HZ)
+/* safe_mode_delay is doubled at most so often: by default, up to 6.4 seconds */
+#define MD_BACKOFF_MAX		5
 /* so long does a reboot wait for it */
 #define MD_WRITEBACK_REBOOT	(10 * HZ)
 

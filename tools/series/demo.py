@@ -35,12 +35,13 @@ STYLE = ("<style>body{max-width:60em;margin:2em auto;padding:0 1em;font:16px/1.5
 BEYOND = 100    # samples that a percentile wants beyond it
 
 
-def percentiles(bins: dict[str, int]) -> dict[str, float | int]:
+def percentiles(bins: dict[str, int], wanted: tuple[tuple[str, float], ...] = PERCENTILES
+                ) -> dict[str, float | int]:
     """Those in microseconds that have enough samples beyond them, and the count of samples."""
     order = sorted((int(ns), n) for ns, n in bins.items() if n)
     total = sum(n for _, n in order)
     found: dict[str, float | int] = {"samples": total}
-    for name, percent in PERCENTILES:
+    for name, percent in wanted:
         if total * (1 - percent / 100) < BEYOND:
             continue
         seen = 0

@@ -273,7 +273,12 @@ static void drain_gives_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 1), -ETIMEDOUT);
 	md_writeback_stuck(&f->mddev, true);
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 1), -ETIMEDOUT);
+	/* the last one that can be written out, not the last one */
+	init_waitqueue_func_entry(&f->waiter, look_at_the_count);
+	add_wait_queue(&f->mddev.sb_wait, &f->waiter);
 	md_writeback_end(&f->mddev);
+	remove_wait_queue(&f->mddev.sb_wait, &f->waiter);
+	KUNIT_EXPECT_EQ(test, f->woken, 1);
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 10 * HZ), -EIO);
 	md_writeback_stuck(&f->mddev, false);
 	md_writeback_end(&f->mddev);
@@ -315,6 +320,35 @@ static void idle_cache_is_written_out(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, md_writeback_wanted(&f->mddev));
 	md_writeback_end(&f->mddev);
 	md_writeback_end(&f->mddev);
+}
+
+/* T3: a write each now and then finds the array dirty, up to a limit. */
+static void clean_marking_backs_off(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+	struct mddev *mddev = &f->mddev;
+	unsigned long delay = mddev->safemode_delay;
+	int i;
+
+	add_thread(test, f);
+	for (i = 1; i < MD_BACKOFF_MAX + 3; i++) {
+		mddev->in_sync = 1;
+		mddev->clean_since = jiffies;
+		md_write_start(mddev, &f->write);
+		md_write_end(mddev);
+		delay = mddev->safemode_delay << min(i, MD_BACKOFF_MAX);
+		KUNIT_EXPECT_GE(test, mddev->safemode_timer.expires,
+				jiffies + delay - 1);
+		KUNIT_EXPECT_LE(test, mddev->safemode_timer.expires,
+				jiffies + 2 * delay);
+	}
+	/* it was not in vain this time */
+	mddev->in_sync = 1;
+	mddev->clean_since = jiffies - 9 * delay;
+	md_write_start(mddev, &f->write);
+	md_write_end(mddev);
+	KUNIT_EXPECT_LE(test, mddev->safemode_timer.expires,
+			jiffies + 2 * mddev->safemode_delay);
 }
 
 static void write_fixture_free(void *data)
@@ -360,6 +394,7 @@ static struct kunit_case md_write_cases[] = {
 	KUNIT_CASE(drain_gives_up),
 	KUNIT_CASE(stuck_stripe_ends_a_drain),
 	KUNIT_CASE(idle_cache_is_written_out),
+	KUNIT_CASE(clean_marking_backs_off),
 	{}
 };
 

@@ -688,7 +688,8 @@ static void failed_array_logs_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
 	/* neither what was not acknowledged nor parity can be read */
 	KUNIT_EXPECT_EQ(test, sh->dev[0].flags, 0UL);
-	KUNIT_EXPECT_EQ(test, sh->dev[1].flags, 0UL);
+	/* and r5c_finish_stripe_write_out() comes next */
+	KUNIT_EXPECT_EQ(test, sh->dev[1].flags, BIT(R5_InJournal));
 }
 
 /* J15: what is cached stays so, stays readable, and is waited for no more. */
@@ -702,8 +703,9 @@ static void failed_array_keeps_its_cache(struct kunit *test)
 	list_add_tail(&sh->r5c, &f->log->stripe_in_journal_list);
 	percpu_ref_get(&f->mddev.writes_pending);
 	md_writeback_start(&f->mddev);
-	sh->dev[0].flags = BIT(R5_InJournal) | BIT(R5_UPTODATE) | BIT(R5_LOCKED);
-	sh->dev[1].flags = BIT(R5_UPTODATE) | BIT(R5_LOCKED);
+	/* the member's block could not be read; the rest was written */
+	sh->dev[0].flags = BIT(R5_InJournal) | BIT(R5_LOCKED);
+	sh->dev[1].flags = BIT(R5_InJournal) | BIT(R5_UPTODATE) | BIT(R5_LOCKED);
 	r5c_keep_cached(sh, &s);
 	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
 	KUNIT_EXPECT_EQ(test, sh->dev[0].flags,

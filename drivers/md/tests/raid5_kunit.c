@@ -183,6 +183,37 @@ static void quiescer_writes_the_superblocks(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
+/* T5: writes that lie a chunk apart do not all come to one lock. */
+static void stripes_apart_use_all_locks(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	static const unsigned int apart[] = { 1, 8, 16, 128, 4096 };
+	unsigned int hits[NR_STRIPE_HASH_LOCKS];
+	sector_t sector;
+	int i, j, lock;
+
+#if PAGE_SIZE != DEFAULT_STRIPE_SIZE
+	f->conf.stripe_shift = ilog2(DEFAULT_STRIPE_SIZE) - 9;
+#endif
+	f->conf.stripe_hashtbl = (struct hlist_head *)f;
+	for (i = 0; i < ARRAY_SIZE(apart); i++) {
+		memset(hits, 0, sizeof(hits));
+		for (j = 0; j < 8 * NR_STRIPE_HASH_LOCKS; j++) {
+			sector = (sector_t)j * apart[i] <<
+				 RAID5_STRIPE_SHIFT(&f->conf);
+			lock = stripe_hash_locks_hash(&f->conf, sector);
+			hits[lock]++;
+			/* a chain has one lock */
+			KUNIT_EXPECT_EQ(test, lock,
+					(stripe_hash(&f->conf, sector) -
+					 f->conf.stripe_hashtbl) &
+					STRIPE_HASH_LOCKS_MASK);
+		}
+		for (j = 0; j < NR_STRIPE_HASH_LOCKS; j++)
+			KUNIT_EXPECT_EQ(test, hits[j], 8);
+	}
+}
+
 static int stripe_fixture_init(struct kunit *test)
 {
 	struct stripe_fixture *f;
@@ -207,6 +238,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(unrecorded_replacement_blocks_a_stripe),
 	KUNIT_CASE(failure_is_blocked_first),
 	KUNIT_CASE(failed_write_covers_nothing),
+	KUNIT_CASE(stripes_apart_use_all_locks),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
 	{}
 };

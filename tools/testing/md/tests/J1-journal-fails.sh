@@ -45,7 +45,7 @@ cycle() {
 	if ! wait_for 5 "[ \$(on_members /tmp/data) -eq $BLOCKS ]"; then
 		LOST=$((BLOCKS - $(on_members /tmp/data)))
 		end_by_power_cut
-		shown "lost=$LOST blocks=$BLOCKS: fsynced blocks are in memory only, without a journal"
+		shown "lost=$LOST blocks=$BLOCKS: fsynced blocks are in memory only"
 	fi
 	case $1 in
 	cut)
