@@ -79,15 +79,7 @@ cycle() {
 	wait
 	power_back
 	array_assemble "${DISKS[@]}"
-	echo check > "$MDSYS/sync_action"
-	wait_for 30 "[ \"\$(< $MDSYS/sync_action)\" = idle ]" || broken "the check does not end"
-	MISMATCH=$(< "$MDSYS/mismatch_cnt")
-	mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
-	dd if="$MD" of=/tmp/readback bs=4k count=1 skip="$CHUNK" iflag=direct status=none ||
-		broken "$MD cannot be read"
-	dd if=/tmp/old of=/tmp/want bs=4k count=1 skip=1 status=none
-	LOST=0
-	cmp -s /tmp/want /tmp/readback || LOST=1
+	parity_looked_at /dev/disk1 "$CHUNK" /tmp/old 1
 	say "${1:-control}: mismatch_cnt $MISMATCH, $LOST of 1 block of the failed member is lost"
 	array_stop
 	disks_off

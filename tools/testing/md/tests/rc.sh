@@ -231,6 +231,20 @@ on_members() {
 	done | awk '{ n += $1 } END { print n }'
 }
 
+# parity_looked_at MEMBER BLOCK FILE NUMBER: a check, then the member fails, and block BLOCK of the
+# array, which was on it, must be block NUMBER of FILE; sets MISMATCH and LOST, 0 or 1
+# shellcheck disable=SC2034 # for who calls this
+parity_looked_at() {
+	echo check > "$MDSYS/sync_action"
+	wait_for 30 "[ \"\$(< $MDSYS/sync_action)\" = idle ]" || broken "the check does not end"
+	MISMATCH=$(< "$MDSYS/mismatch_cnt")
+	mdadm --fail "$MD" "$1" 2> /dev/null || broken "$1 does not fail"
+	dd if="$MD" of=/tmp/readback bs=4k count=1 skip="$2" iflag=direct status=none ||
+		broken "$MD cannot be read"
+	LOST=0
+	dd if="$3" bs=4k count=1 skip="$4" status=none | cmp -s - /tmp/readback || LOST=1
+}
+
 # ---- a writer that may stall -------------------------------------------------
 
 # put BLOCK: /tmp/data's first 4 KiB, to MD; says so in /run/put when it is acknowledged
