@@ -3,8 +3,8 @@
 """make bench: latency of 4K random writes, base against patched.
 
 Each cell (an array made by mdadm, a job of tools/testing/md/fio/jobs run by fio) runs in a VM of its
-own, on the base, on the base again with other seeds, on the patched kernel, and on the patched
-kernel with members that are slower by a known delay, which has to be seen. Results are kept in
+own: on the base, on the base again with other seeds, on the patched kernel, and on the patched kernel
+with members that are slower by a known delay, which has to be seen. Results are kept in
 build/results/bench, one folder for each kernel, cell and set of seeds, so a run that was ended goes
 on where it was.
 """
@@ -17,7 +17,6 @@ import json
 import pathlib
 import re
 import statistics
-import subprocess
 import sys
 import time
 from typing import Any, NamedTuple

@@ -289,6 +289,7 @@ static void drain_gives_up(struct kunit *test)
 static void stuck_stripe_ends_a_drain(struct kunit *test)
 {
 	struct write_fixture *f = test->priv;
+	unsigned long begin = jiffies;
 
 	cache_stripe(f);
 	INIT_WORK(&f->task, drain_task);
@@ -298,6 +299,8 @@ static void stuck_stripe_ends_a_drain(struct kunit *test)
 	md_writeback_stuck(&f->mddev, true);
 	flush_work(&f->task);
 	KUNIT_EXPECT_EQ(test, f->drained, -EIO);
+	/* as it was woken, and not as its time was up */
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, begin + 5 * HZ));
 	md_writeback_stuck(&f->mddev, false);
 	md_writeback_end(&f->mddev);
 }
