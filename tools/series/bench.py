@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """make bench: latency of 4K random writes, base against patched.
 
-Each cell (an array made by mdadm, a job of tools/testing/md/fio/jobs run by fio) runs in a VM of its
-own: on the base, on the base again with other seeds, on the patched kernel, and on the patched kernel
-with members that are slower by a known delay, which has to be seen. Results are kept in
-build/results/bench, one folder for each kernel, cell and set of seeds, so a run that was ended goes
-on where it was.
+Each cell (an array made by mdadm, a job of tools/testing/md/fio/jobs run by fio) runs in a VM
+of its own: on the base, on the base again with other seeds, on the patched kernel, and on the
+patched kernel with members that are slower by a known delay, which has to be seen. Results are
+kept in build/results/bench, one folder for each kernel, cell and set of seeds, so a run that
+was ended goes on where it was.
 """
 from __future__ import annotations
 
