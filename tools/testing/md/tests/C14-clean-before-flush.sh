@@ -57,9 +57,10 @@ cycle() {
 		mdadm --stop --quiet "$MD" &
 		stop=$!
 		until says_clean "$2"; do
-			wait_for 10 "[ \"\$(< $GROUP/held)\" -eq 2 ] || says_clean $2" ||
+			# one or both, if a flush was under way when the holds were set
+			wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ] || says_clean $2" ||
 				broken "no flushes at the stop"
-			says_clean "$2" || echo 2 > "$GROUP/step"
+			says_clean "$2" || echo "$(< "$GROUP/held")" > "$GROUP/step"
 		done
 	fi
 	power_cut
