@@ -362,6 +362,10 @@ class Suite:
         passed = sum(o.good for o in self.outcomes)
         skipped = sum(o.skipped and not o.good for o in self.outcomes)
         failed = len(self.outcomes) - passed - skipped
+        if not self.outcomes and self.wanted:
+            print(f"error: no test's name matches {' or '.join(self.wanted)}; a whole run prints "
+                  "the names, as kunit/SUITE.CASE, model/FINDING, J5-empty-flush",
+                  file=sys.stderr)
         print(f"results: {RESULTS}/test.json; consoles below {RESULTS}/vm and {RESULTS}/series")
         print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
         return 1 if failed or not passed else 0
