@@ -214,6 +214,108 @@ static void stripes_apart_use_all_locks(struct kunit *test)
 	}
 }
 
+/*
+ * T4: the parity of a stripe is made, and in the same pass its blocks are to
+ * be written.  Unless it is made elsewhere: then the stripe comes again.
+ */
+static void parity_is_written_at_once(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { };
+	struct r5dev *dev = f->sh->dev;
+	struct raid5_percpu *percpu;
+	int cpu;
+
+	f->conf.level = 5;
+	f->conf.percpu = alloc_percpu(struct raid5_percpu);
+	KUNIT_ASSERT_NOT_NULL(test, f->conf.percpu);
+	for_each_possible_cpu(cpu) {
+		percpu = per_cpu_ptr(f->conf.percpu, cpu);
+		local_lock_init(&percpu->lock);
+	}
+	f->sh->disks = 2;
+	f->sh->pd_idx = 1;
+	f->sh->qd_idx = -1;
+	atomic_set(&f->sh->count, 1);
+	/* a discard makes no page */
+	dev[0].flags = BIT(R5_LOCKED) | BIT(R5_Discard);
+	dev[1].flags = BIT(R5_LOCKED);
+	dev[0].written = (struct bio *)f;
+	f->sh->reconstruct_state = reconstruct_state_drain_run;
+	set_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state);
+	__set_bit(STRIPE_OP_RECONSTRUCT, &s.ops_request);
+	run_ops(f->sh, &s);
+	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state, reconstruct_state_idle);
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &dev[0].flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &dev[1].flags));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_OPS_IN_PLACE, &f->sh->state));
+	KUNIT_EXPECT_TRUE(test, s.dec_preread_active);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->sh->count), 1);
+
+	/* who asked has gone on */
+	atomic_inc(&f->sh->count);
+	f->sh->reconstruct_state = reconstruct_state_drain_run;
+	ops_complete_reconstruct(f->sh);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state,
+			reconstruct_state_drain_result);
+	free_percpu(f->conf.percpu);
+}
+
+/* T4: the map of a new stripe is not checked when it is made, but here. */
+static void stripe_has_its_blocks(struct kunit *test)
+{
+	static const struct { int level; int algorithm; } layouts[] = {
+		{ 4, 0 },
+		{ 5, ALGORITHM_LEFT_ASYMMETRIC },
+		{ 5, ALGORITHM_RIGHT_ASYMMETRIC },
+		{ 5, ALGORITHM_LEFT_SYMMETRIC },
+		{ 5, ALGORITHM_RIGHT_SYMMETRIC },
+		{ 5, ALGORITHM_PARITY_0 },
+		{ 5, ALGORITHM_PARITY_N },
+		{ 6, ALGORITHM_LEFT_ASYMMETRIC },
+		{ 6, ALGORITHM_RIGHT_ASYMMETRIC },
+		{ 6, ALGORITHM_LEFT_SYMMETRIC },
+		{ 6, ALGORITHM_RIGHT_SYMMETRIC },
+		{ 6, ALGORITHM_PARITY_0 },
+		{ 6, ALGORITHM_PARITY_N },
+		{ 6, ALGORITHM_ROTATING_ZERO_RESTART },
+		{ 6, ALGORITHM_ROTATING_N_RESTART },
+		{ 6, ALGORITHM_ROTATING_N_CONTINUE },
+		{ 6, ALGORITHM_LEFT_ASYMMETRIC_6 },
+		{ 6, ALGORITHM_RIGHT_ASYMMETRIC_6 },
+		{ 6, ALGORITHM_LEFT_SYMMETRIC_6 },
+		{ 6, ALGORITHM_RIGHT_SYMMETRIC_6 },
+		{ 6, ALGORITHM_PARITY_0_6 },
+	};
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head *sh = f->sh;
+	int i, dd_idx, disks = 6;
+	sector_t sector;
+
+	sh->disks = disks;
+	f->conf.raid_disks = disks;
+	f->conf.chunk_sectors = 16;
+	for (i = 0; i < ARRAY_SIZE(layouts); i++) {
+		f->conf.level = layouts[i].level;
+		f->conf.algorithm = layouts[i].algorithm;
+		f->conf.max_degraded = f->conf.level == 6 ? 2 : 1;
+		for (sector = 0; sector < 16 * 8 * disks * disks; sector += 8) {
+			sh->sector = raid5_compute_sector(&f->conf, sector, 0,
+							  &dd_idx, sh);
+			KUNIT_EXPECT_EQ(test, compute_blocknr(sh, dd_idx, 0),
+					sector);
+			KUNIT_EXPECT_EQ(test, compute_blocknr(sh, sh->pd_idx, 0),
+					0);
+			if (sh->qd_idx >= 0)
+				KUNIT_EXPECT_EQ(test,
+						compute_blocknr(sh, sh->qd_idx, 0),
+						0);
+		}
+	}
+}
+
 static int stripe_fixture_init(struct kunit *test)
 {
 	struct stripe_fixture *f;
@@ -221,7 +323,7 @@ static int stripe_fixture_init(struct kunit *test)
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	test->priv = f;
-	f->sh = kunit_kzalloc(test, struct_size(f->sh, dev, 1), GFP_KERNEL);
+	f->sh = kunit_kzalloc(test, struct_size(f->sh, dev, 2), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->sh);
 	f->sh->raid_conf = &f->conf;
 	f->sh->disks = 1;
@@ -240,6 +342,8 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(failed_write_covers_nothing),
 	KUNIT_CASE(stripes_apart_use_all_locks),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
+	KUNIT_CASE(parity_is_written_at_once),
+	KUNIT_CASE(stripe_has_its_blocks),
 	{}
 };
 
