@@ -93,6 +93,10 @@ cost: ## instructions for each 4K write on RAID1, 10, 6 and 5 with a journal, ba
 bench: ## latency of 4K random writes, base against patched (CELLS='REGEX...' for some, BASELINE=bench.json)
 	@$(PYTHON) $(SERIES)/bench.py $(if $(BASELINE),--baseline $(BASELINE)) $(foreach c,$(CELLS),'$(c)')
 
+.PHONY: where
+where: ## where the p50, p99 and p99.9 writes of a cell of make bench spent their time (CELL=NAME)
+	@$(PYTHON) $(SERIES)/where.py --variant $(VARIANT) $(CELL)
+
 .PHONY: mdadm-tests
 mdadm-tests: ## mdadm's own tests, unmodified, base against patched (TESTS='NAME...' for some); 20 minutes
 	@$(PYTHON) $(SERIES)/mdadmtests.py $(TESTS)

@@ -102,22 +102,27 @@ def folder(run: Run, build: pathlib.Path) -> pathlib.Path:
     return RESULTS / "runs" / f"{run.cell.name}-{run.label}-{key}"
 
 
+def environment(run: Run) -> list[str]:
+    """What cell.sh finds in its environment, as options of vm.py."""
+    cell = run.cell
+    words = {"CELL_NAME": cell.name, "CELL_JOB": cell.job, "CELL_WRITES": cell.writes,
+             "CELL_SEEDS": " ".join(map(str, run.seeds)), "CELL_DISKS": cell.disks,
+             "CELL_MDADM": cell.mdadm, "CELL_MODEL": cell.model, "CELL_JOURNAL": cell.journal,
+             "CELL_SET": cell.settings, "CELL_DELAY": run.delay}
+    return [o for key, value in words.items() for o in ("--env", f"{key}={value}")]
+
+
 def execute(run: Run, build: pathlib.Path) -> pathlib.Path:
     """Boot, unless it was done before."""
     out = folder(run, build)
     if (out / "done").exists():
         return out
     out.mkdir(parents=True, exist_ok=True)
-    cell = run.cell
-    words = {"CELL_NAME": cell.name, "CELL_JOB": cell.job, "CELL_WRITES": cell.writes,
-             "CELL_SEEDS": " ".join(map(str, run.seeds)), "CELL_DISKS": cell.disks,
-             "CELL_MDADM": cell.mdadm, "CELL_MODEL": cell.model, "CELL_JOURNAL": cell.journal,
-             "CELL_SET": cell.settings, "CELL_DELAY": run.delay}
-    options = [o for key, value in words.items() for o in ("--env", f"{key}={value}")]
-    status = test.vm(build, cell.clock, FIO / "cell.sh", out, "--timeout", "1500",
-                     "--silence", "600", "--add", f"{FIO}/jobs:/guest/jobs", *options)
+    status = test.vm(build, run.cell.clock, FIO / "cell.sh", out, "--timeout", "1500",
+                     "--silence", "600", "--add", f"{FIO}/jobs:/guest/jobs",
+                     *environment(run))
     if status:
-        raise common.Error(f"{cell.name} on {run.variant}: {test.evidence(out, status)}")
+        raise common.Error(f"{run.cell.name} on {run.variant}: {test.evidence(out, status)}")
     (out / "done").write_text("", "ascii")
     return out
 

@@ -469,6 +469,117 @@ def deb_estimate(_: pathlib.Path) -> str:
     return ""
 
 
+# Two writes of one stripe, one of another and one that is never seen again; what every part of
+# theirs takes is WHERE_SPENT.
+WHERE_ARRAY = """\
+array 9437184
+level raid6
+disks 6
+chunk 128
+member 263192576 8192 264241152
+"""
+WHERE_TRACE = """\
+# tracer: nop
+fio-1 [000] 100: block_bio_queue: 9,0 WS 8 + 8 [fio]
+md0_raid6-2 [001] 110: super: (md_update_sb+0x0/0x9e0)
+md0_raid6-2 [001] 150: super_done: (md_check_recovery+0x3f2/0x460 <- md_update_sb)
+fio-1 [000] 200: started: (raid5_make_request+0x7c/0x1530 <- md_write_start)
+fio-1 [000] 210: get: (raid5_get_active_stripe+0x0/0x610) sector=8
+fio-1 [000] 300: got: (raid5_make_request+0x210/0x1530 <- raid5_get_active_stripe) sh=0xa
+fio-1 [000] 350: get: (raid5_get_active_stripe+0x0/0x610) sector=8
+fio-1 [000] 351: got: (raid5_make_request+0x210/0x1530 <- raid5_get_active_stripe) sh=0xa
+md0_raid6-2 [001] 360: bitmap: (bitmap_unplug+0x0/0xa0)
+md0_raid6-2 [001] 460: bitmap_done: (raid5d+0x13a/0x6e0 <- bitmap_unplug)
+md0_raid6-2 [001] 470: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 480: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 1480: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 1481: block_bio_remap: 251,0 R 8200 + 8 <- (9,0) 8
+md0_raid6-2 [001] 1490: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 1790: block_rq_issue: 252,0 R 4096 () 8200 + 8 none,0,0 [md0_raid6]
+<idle>-0 [001] 2190: block_bio_complete: 251,0 R 8200 + 8 [0]
+md0_raid6-2 [001] 2200: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2203: parity: (raid_run_ops+0x0/0x19e0)
+md0_raid6-2 [001] 2253: parity_done: (handle_stripe+0x1074/0x2670 <- raid_run_ops)
+md0_raid6-2 [001] 2260: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+fio-1 [000] 2265: block_bio_queue: 9,0 FWS 136 + 8 [fio]
+fio-1 [000] 2275: started: (raid5_make_request+0x7c/0x1530 <- md_write_start)
+fio-1 [000] 2276: get: (raid5_get_active_stripe+0x0/0x610) sector=8
+fio-1 [000] 2286: got: (raid5_make_request+0x210/0x1530 <- raid5_get_active_stripe) sh=0xa
+md0_raid6-2 [001] 2290: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2291: block_bio_remap: 251,0 WS 8200 + 8 <- (9,0) 8
+md0_raid6-2 [001] 2300: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 2400: block_rq_issue: 252,0 WS 4096 () 8200 + 8 none,0,0 [md0_raid6]
+<idle>-0 [001] 2600: block_bio_complete: 251,0 WS 8200 + 8 [0]
+md0_raid6-2 [001] 2602: super: (md_update_sb+0x0/0x9e0)
+md0_raid6-2 [001] 2605: super_done: (md_check_recovery+0x3f2/0x460 <- md_update_sb)
+md0_raid6-2 [001] 2607: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2610: block_bio_complete: 9,0 WS 8 + 8 [0]
+md0_raid6-2 [001] 2615: block_bio_remap: 251,0 R 8200 + 8 <- (9,0) 8
+md0_raid6-2 [001] 2620: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 2625: block_rq_issue: 252,0 R 4096 () 8200 + 8 none,0,0 [md0_raid6]
+<idle>-0 [001] 2725: block_bio_complete: 251,0 R 8200 + 8 [0]
+md0_raid6-2 [001] 2730: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2731: parity: (raid_run_ops+0x0/0x19e0)
+md0_raid6-2 [001] 2741: parity_done: (handle_stripe+0x1074/0x2670 <- raid_run_ops)
+md0_raid6-2 [001] 2742: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 2750: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2755: block_bio_remap: 251,0 WS 8200 + 8 <- (9,0) 8
+md0_raid6-2 [001] 2760: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 2761: block_rq_issue: 252,0 WS 4096 () 8200 + 8 none,0,0 [md0_raid6]
+<idle>-0 [001] 2861: block_bio_complete: 251,0 WS 8200 + 8 [0]
+md0_raid6-2 [001] 2870: handle: (handle_stripe+0x0/0x2670) sh=0xa
+md0_raid6-2 [001] 2880: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+<idle>-0 [001] 2900: block_bio_complete: 9,0 FWS 136 + 8 [0]
+fio-1 [000] 3000: block_bio_queue: 9,0 WS 16 + 8 [fio]
+fio-1 [000] 3000: get: (raid5_get_active_stripe+0x0/0x610) sector=16
+fio-1 [000] 3000: got: (raid5_make_request+0x210/0x1530 <- raid5_get_active_stripe) sh=0xb
+md0_raid6-2 [001] 3000: handle: (handle_stripe+0x0/0x2670) sh=0xb
+md0_raid6-2 [001] 3001: parity: (raid_run_ops+0x0/0x19e0)
+md0_raid6-2 [001] 3011: parity_done: (handle_stripe+0x1074/0x2670 <- raid_run_ops)
+md0_raid6-2 [001] 3012: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 3020: handle: (handle_stripe+0x0/0x2670) sh=0xb
+md0_raid6-2 [001] 3030: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+md0_raid6-2 [001] 3530: handle: (handle_stripe+0x0/0x2670) sh=0xb
+md0_raid6-2 [001] 3535: block_bio_complete: 9,0 WS 16 + 8 [0]
+md0_raid6-2 [001] 3540: handled: (handle_active_stripes+0x389/0x530 <- handle_stripe)
+fio-1 [000] 4000: block_bio_queue: 9,0 WS 24 + 8 [fio]
+<idle>-0 [001] 4100: block_bio_complete: 9,0 WS 24 + 8 [0]
+"""
+WHERE_SPENT: tuple[dict[str, int], ...] = (
+    {"superblock": 103, "no stripe": 91, "overlap": 50, "bitmap": 100, "delayed": 1000, "CPU": 53,
+     "queue for the md thread: to be handled first": 19, "preread: to be sent": 300,
+     "preread: sent": 400, "queue for the md thread: with its blocks read": 10, "parity": 50,
+     "queue for the md thread: with parity computed": 30, "member write: to be sent": 100,
+     "member write: sent": 200, "queue for the md thread: with all written": 4},
+    {"flush": 30, "no stripe": 10, "overlap": 314, "superblock": 3, "CPU": 36,
+     "queue for the md thread: to be handled first": 4, "preread: to be sent": 5,
+     "preread: sent": 100, "queue for the md thread: with its blocks read": 5, "parity": 10,
+     "queue for the md thread: with parity computed": 8, "member write: to be sent": 1,
+     "member write: sent": 100, "queue for the md thread: with all written": 9},
+    {"CPU": 17, "parity": 10, "queue for the md thread: with parity computed": 8, "delayed": 500},
+    {"other": 100})
+
+
+def where_adds_up(_: pathlib.Path) -> str:
+    """make where: each part of a write's time is what the trace says, and they make the whole."""
+    import where  # pylint: disable=import-outside-toplevel
+
+    def spent(array: str) -> list[dict[str, int]]:
+        writes = where.breakdown(where.array_of(array), WHERE_TRACE.splitlines())
+        for write in writes:
+            same("the sum", sum(write.spent.values()), write.ns)
+        return [{k: v for k, v in w.spent.items() if v} for w in writes]
+    for number, (got, want) in enumerate(zip(spent(WHERE_ARRAY), WHERE_SPENT)):
+        same(f"write {number}", got, want)
+    logged = spent(WHERE_ARRAY + "journal 263192577\n")[2]
+    same("with a journal", logged, {"CPU": 17, "parity": 10, "journal": 508})
+    try:
+        where.breakdown(where.array_of(WHERE_ARRAY), ["what is this"])
+    except common.Error:
+        return f"{len(WHERE_SPENT)} writes"
+    raise common.Error("a line that is no event was not refused")
+
+
 def hang_is_found(out: pathlib.Path, kind: str, found_by: str, stack: str) -> str:
     """A hanging guest is a failure within 30 s, and its stack is in the log."""
     import kernel  # pylint: disable=import-outside-toplevel
@@ -504,6 +615,7 @@ CHECKS = {
     "series/git-am": git_am,
     "deb/bad-input": deb_bad_input,
     "deb/estimate": deb_estimate,
+    "where/adds-up": where_adds_up,
     "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
     "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),
 }
