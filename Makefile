@@ -93,6 +93,14 @@ cost: ## instructions for each 4K write on RAID1, 10, 6 and 5 with a journal, ba
 bench: ## latency of 4K random writes, base against patched (CELLS='REGEX...' for some, BASELINE=bench.json)
 	@$(PYTHON) $(SERIES)/bench.py $(if $(BASELINE),--baseline $(BASELINE)) $(foreach c,$(CELLS),'$(c)')
 
+.PHONY: bench-all
+bench-all: ## the same with every cell; takes hours, goes on where it was ended
+	@$(PYTHON) $(SERIES)/bench.py --all $(if $(BASELINE),--baseline $(BASELINE))
+
+.PHONY: bench-smp
+bench-smp: ## its steady cells on two CPUs that run at once, PAIRS=20 of base and patched in turn
+	@$(PYTHON) $(SERIES)/smp.py $(if $(PAIRS),--pairs $(PAIRS))
+
 .PHONY: where
 where: ## where the p50, p99 and p99.9 writes of a cell of make bench spent their time (CELL=NAME)
 	@$(PYTHON) $(SERIES)/where.py --variant $(VARIANT) $(CELL)

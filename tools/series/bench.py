@@ -26,62 +26,26 @@ import common  # noqa: E402
 import demo  # noqa: E402
 import kernel  # noqa: E402
 import test  # noqa: E402
+from cells import CELLS, Cell, Goal, Part  # noqa: E402
 
 RESULTS = common.TOP / "build/results/bench"
 FIO = test.TESTING / "fio"
 SEEDS, OTHER_SEEDS = (11, 22, 33, 44, 55), (66, 77, 88, 99, 111)
 PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99))
-DEVICE_US = 100
-# A read-modify-write reads, then writes; a full stripe only writes; a read only reads.
-FLOORS = {"seq": 1, "read": 1}
-CONTROL_NS = 15000
+SEED_BEYOND = 20    # samples beyond a percentile of one seed, which only gives the spread
+DEVICE_US = {"": 100, "slow": 20000}
+FLUSH_US = 1000
+CONTROL_NS = 50000
 WORSE = 1.03
-
-
-class Cell(NamedTuple):
-    """What is measured."""
-
-    name: str
-    job: str
-    clock: str
-    writes: int
-    mdadm: str
-    disks: int = 6
-    model: str = "light"
-    journal: str = ""
-    settings: str = ""
-    control: bool = False
-
-
-RAID6 = "--level=6 --bitmap=none"
-WARM = "--level=6 --bitmap=internal --bitmap-chunk=64M"
-WB = "--level=5"
-
-CELLS = (
-    Cell("qd1-tt", "qd1", "tt", 3000, RAID6),
-    Cell("qd16-tt", "qd16", "tt", 25000, RAID6, control=True),
-    Cell("qd64x4-tt", "qd64x4", "tt", 7000, RAID6),
-    Cell("qd64x4-warm-tt", "qd64x4", "tt", 7000, WARM),
-    Cell("qd1", "qd1", "icount", 3000, RAID6),
-    Cell("qd16", "qd16", "icount", 21000, RAID6, control=True),
-    Cell("qd16-warm", "qd16", "icount", 21000, WARM),
-    Cell("qd64", "qd64", "icount", 21000, RAID6),
-    Cell("qd64-warm", "qd64", "icount", 21000, WARM),
-    Cell("qd64x4", "qd64x4", "icount", 5500, RAID6),
-    Cell("qd64-32k", "qd64-32k", "icount", 21000, RAID6),
-    Cell("uring16", "uring16", "icount", 21000, RAID6),
-    Cell("every300", "every300", "icount", 2500, RAID6, model="flush"),
-    Cell("every450", "every450", "icount", 2500, RAID6, model="flush"),
-    Cell("every450-warm", "every450", "icount", 2500, WARM, model="flush"),
-    Cell("threads4-qd16", "qd16", "icount", 21000, RAID6, settings="group_thread_cnt=4"),
-    Cell("raid5-qd16", "qd16", "icount", 21000, "--level=5 --bitmap=none", disks=5),
-    Cell("write-through-qd16", "qd16", "icount", 21000, WB, disks=4, journal="write-through"),
-    Cell("write-back-qd16", "qd16", "icount", 21000, WB, disks=4, journal="write-back"),
-    Cell("seq", "seq", "icount", 3000, RAID6),
-    Cell("read", "read", "icount", 21000, RAID6),
-    Cell("raid1-qd16", "qd16", "icount", 21000, "--level=1 --bitmap=none", disks=2),
-    Cell("raid10-qd16", "qd16", "icount", 21000, "--level=10 --bitmap=none", disks=4),
-)
+# fio's random_distribution: a third of the writes to where no bit is set, see cell.sh.
+COLD = "zoned:67/1:33/99"
+# The columns of counts.txt and of probes.txt; and those of the table.
+COUNTED = ("member_reads", "member_writes", "meta_ios", "flushes", "wakeups", "switches")
+PROBED = ("passes", "wakeup_calls")
+COLUMNS = {"passes": "passes of handle_stripe()", "wakeup_calls": "calls to wake a thread",
+           "wakeups": "wake-ups", "switches": "context switches", "member_reads": "member reads",
+           "member_writes": "writes", "meta_ios": "of superblock and bitmap",
+           "flushes": "flushes", "cache_mib": "MiB of stripe cache"}
 
 
 class Run(NamedTuple):
@@ -96,19 +60,24 @@ class Run(NamedTuple):
 
 def folder(run: Run, build: pathlib.Path) -> pathlib.Path:
     """Where its results are; the same cell, kernel and scripts give the same place."""
-    text = "\0".join((repr(run), build.name, (FIO / "cell.sh").read_text("utf-8"),
-                      (FIO / f"jobs/{run.cell.job}.fio").read_text("utf-8")))
+    cell = run.cell._replace(parts=(), goals=(), main=False, again=True)
+    text = "\0".join((repr(run._replace(cell=cell)), build.name,
+                      *(path.read_text("utf-8") for path in (
+                          FIO / "cell.sh", FIO / f"jobs/{cell.job}.fio", FIO / "jobs/warm.fio"))))
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return RESULTS / "runs" / f"{run.cell.name}-{run.label}-{key}"
+    return RESULTS / "runs" / f"{cell.name}-{run.label}-{key}"
 
 
 def environment(run: Run) -> list[str]:
     """What cell.sh finds in its environment, as options of vm.py."""
     cell = run.cell
     words = {"CELL_NAME": cell.name, "CELL_JOB": cell.job, "CELL_WRITES": cell.writes,
+             "CELL_WORDS": f"{cell.words} PLACES={COLD if cell.state == 'cold' else 'random'}",
              "CELL_SEEDS": " ".join(map(str, run.seeds)), "CELL_DISKS": cell.disks,
              "CELL_MDADM": cell.mdadm, "CELL_MODEL": cell.model, "CELL_JOURNAL": cell.journal,
-             "CELL_SET": cell.settings, "CELL_DELAY": run.delay}
+             "CELL_SET": cell.settings, "CELL_STATE": cell.state, "CELL_DELAY": run.delay,
+             "CELL_COUNT": (max(cell.writes // 10, 1000 if cell.state == "cold" else 1)
+                            if run.label in demo.VARIANTS else "")}
     return [o for key, value in words.items() for o in ("--env", f"{key}={value}")]
 
 
@@ -119,65 +88,142 @@ def execute(run: Run, build: pathlib.Path) -> pathlib.Path:
         return out
     out.mkdir(parents=True, exist_ok=True)
     status = test.vm(build, run.cell.clock, FIO / "cell.sh", out, "--timeout", "1500",
-                     "--silence", "600", "--add", f"{FIO}/jobs:/guest/jobs",
-                     *environment(run))
+                     "--silence", "600", "--append", "slab_nomerge",
+                     "--add", f"{FIO}/jobs:/guest/jobs", *environment(run))
     if status:
         raise common.Error(f"{run.cell.name} on {run.variant}: {test.evidence(out, status)}")
     (out / "done").write_text("", "ascii")
     return out
 
 
-def job_of(out: pathlib.Path, cell: Cell, seed: int) -> dict[str, Any]:
-    """What fio says of the writes (or reads) of one seed."""
-    job = json.loads((out / f"{cell.name}-{seed}.json").read_text("utf-8"))["jobs"][0]
-    found: dict[str, Any] = job["read" if cell.job == "read" else "write"]
+def report(path: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """What fio says of each of its jobs."""
+    return {job["jobname"]: job for job in json.loads(path.read_text("utf-8"))["jobs"]}
+
+
+def ios(jobs: dict[str, dict[str, Any]]) -> int:
+    """Reads and writes of all jobs."""
+    return sum(int(job[kind]["total_ios"]) for job in jobs.values() for kind in ("read", "write"))
+
+
+def bins_of(out: pathlib.Path, run: Run, part: Part) -> list[dict[str, int]]:
+    """All latencies of @part in ns and how many, seed by seed."""
+    found = []
+    for seed in run.seeds:
+        job = report(out / f"{run.cell.name}-{seed}.json")[part.job]
+        found.append(job["sync"]["lat_ns"]["bins"] if part.kind == "sync" else
+                     job[part.kind]["clat_ns"]["bins"])
     return found
 
 
-def histogram(jobs: list[dict[str, Any]]) -> dict[str, int]:
-    """All completion latencies, ns: how many."""
+def pooled(each: list[dict[str, int]]) -> dict[str, int]:
+    """The histograms as one."""
     bins: dict[str, int] = {}
-    for job in jobs:
-        for ns, count in job["clat_ns"]["bins"].items():
+    for one in each:
+        for ns, count in one.items():
             bins[ns] = bins.get(ns, 0) + count
     return bins
 
 
-def summary(out: pathlib.Path, run: Run) -> dict[str, Any]:
-    """Pooled percentiles in us, median IOPS, CPU time of the busiest md thread."""
-    jobs = [job_of(out, run.cell, seed) for seed in run.seeds]
-    found: dict[str, Any] = dict(demo.percentiles(histogram(jobs), PERCENTILES))
-    found["iops"] = statistics.median(job["iops"] for job in jobs)
-    found["seeds"] = [{**demo.percentiles(job["clat_ns"]["bins"], PERCENTILES),
-                       "iops": job["iops"]} for job in jobs]
-    spent = [int(line.split()[2]) for line in
-             (out / "threads.txt").read_text("ascii").splitlines()]
-    found["thread_us"] = statistics.median(spent) * 1000 / jobs[0]["total_ios"]
+def counts(out: pathlib.Path, run: Run) -> dict[str, float]:
+    """Per read or write of fio, medians of the seeds; and the pages of the stripe cache."""
+    seen: dict[str, list[float]] = {}
+    lines = (out / "counts.txt").read_text("ascii").splitlines()
+    for seed, line in zip(run.seeds, lines):
+        busiest, stripes, *both = (int(word) for word in line.split())
+        each = ios(report(out / f"{run.cell.name}-{seed}.json"))
+        half = len(both) // 2
+        for name, before, after in zip(COUNTED, both[:half], both[half:]):
+            seen.setdefault(name, []).append((after - before) / each)
+        seen.setdefault("thread_us", []).append(busiest * 1000 / each)
+        seen.setdefault("cache_mib", []).append(stripes * run.cell.disks * 4 / 1024)
+    found = {name: statistics.median(values) for name, values in seen.items()}
+    if (out / "probes.txt").exists():
+        each = ios(report(out / "counted.json"))
+        for name, word in zip(PROBED, (out / "probes.txt").read_text("ascii").split()):
+            found[name] = int(word) / each
     return found
 
 
+def summary(out: pathlib.Path, run: Run, part: Part) -> dict[str, Any]:
+    """Pooled percentiles in us, median IOPS, counts. Those of a seed are for the spread only."""
+    each = bins_of(out, run, part)
+    jobs = [report(out / f"{run.cell.name}-{seed}.json")[part.job] for seed in run.seeds]
+    iops = [job["write" if part.kind == "sync" else part.kind]["iops"] for job in jobs]
+    counted = counts(out, run)
+    return {**demo.percentiles(pooled(each), PERCENTILES), "iops": statistics.median(iops),
+            "max": max(int(ns) for bins in each for ns in bins) / 1000,
+            "thread_us": counted.pop("thread_us"), "counts": counted,
+            "seeds": [{**demo.percentiles(bins, PERCENTILES, SEED_BEYOND), "iops": rate}
+                      for bins, rate in zip(each, iops)]}
+
+
 def ratios(ours: dict[str, Any], base: dict[str, Any], name: str) -> list[float] | None:
-    """[least, median, most] of the seeds' ratios; None if a seed has too few samples."""
-    if any(name not in seed for seed in (*ours["seeds"], *base["seeds"])):
-        if name in ours and name in base:
-            pooled = ours[name] / base[name]
-            return [pooled, pooled, pooled]
+    """[least of the seeds, pooled or median, most of the seeds]; None if there are too few
+    samples."""
+    if name not in ours or name not in base:
         return None
-    each = [a[name] / b[name] for a, b in zip(ours["seeds"], base["seeds"])]
-    return [min(each), statistics.median(each), max(each)]
+    middle = ours[name] / base[name]
+    each = [a[name] / b[name] for a, b in zip(ours["seeds"], base["seeds"])
+            if name in a and name in b] or [middle]
+    return [min(middle, *each), middle, max(middle, *each)]
 
 
-def entry(cell: Cell, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def floor(cell: Cell, part: Part) -> int:
+    """What the members need for it, us: a read-modify-write reads, then writes; a full stripe and
+    a mirror only write; a read only reads; fdatasync() flushes."""
+    if part.kind == "sync" and cell.model == "flush":
+        return FLUSH_US
+    once = part.kind == "read" or cell.job == "seq" or part.job == "full" or \
+        cell.mdadm.startswith("--level=1")
+    return DEVICE_US.get(cell.model, DEVICE_US[""]) * (1 if once else 2)
+
+
+def entry(cell: Cell, part: Part, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A cell of bench.json."""
     base, patched = runs["base"], runs["patched"]
-    floor = FLOORS.get(cell.job, 2) * DEVICE_US
     return {
-        "cell": cell.name, "clock": cell.clock, "samples": base["samples"],
-        "seeds": len(SEEDS), "floor_us": floor, "base": base, "patched": patched,
+        "cell": cell.name + part.suffix, "clock": cell.clock, "samples": base["samples"],
+        "seeds": len(SEEDS), "floor_us": floor(cell, part),
+        "device_us": DEVICE_US.get(cell.model, DEVICE_US[""]), "base": base, "patched": patched,
         "ratio": {n: ratios(patched, base, n) for n in ("p50", "p99", "p999", "p9999", "iops")},
-        "base_against_base": {n: ratios(runs["base2"], base, n) for n in ("p50", "p99", "iops")},
+        "base_against_base": {n: ratios(runs["base2"], base, n)
+                              for n in ("p50", "p99", "p999", "iops")} if "base2" in runs else {},
         **({"control": ratios(runs["control"], patched, "p50")} if "control" in runs else {}),
     }
+
+
+def judge(cells: list[dict[str, Any]], goals: dict[str, tuple[Goal, ...]]) -> None:
+    """Add each cell's goals, and whether they are met; None if that cannot be said."""
+    rows = {c["cell"]: c for c in cells}
+    for c in cells:
+        c["goals"] = []
+        for goal in goals.get(c["cell"], ()):
+            ours = c["patched"].get(goal.figure)
+            theirs = c["device_us"] if goal.against == "device" else \
+                rows.get(c["cell"] if goal.against == "base" else goal.against, {}).get(
+                    "base", {}).get(goal.figure)
+            value = ours / theirs if ours and theirs else None
+            c["goals"].append({"figure": goal.figure, "against": goal.against,
+                               "limit": goal.limit, "value": value,
+                               "met": None if value is None else value <= goal.limit})
+
+
+def targets(cells: list[dict[str, Any]]) -> list[str]:
+    """A line for each goal."""
+    names = {"p99": "p99", "p999": "p99.9", "thread_us": "CPU time of the busiest md thread"}
+    against = {"base": "of the base's", "device": "device times"}
+    lines = []
+    for c in cells:
+        for goal in c["goals"]:
+            word = ("too few samples, or its other cell was not run; longest "
+                    f"{figure(c['base']['max'])} us on the base, {figure(c['patched']['max'])} "
+                    "patched") if goal["met"] is None else \
+                f"{goal['value']:.2f}, {'met' if goal['met'] else 'not met'}"
+            lines.append(f"{c['cell']}: {names[goal['figure']]} at most {goal['limit']} " +
+                         against.get(goal["against"], f"of the base's in {goal['against']}") +
+                         f": {word}")
+    return lines
 
 
 def figure(value: Any, digits: int = 0) -> str:
@@ -185,26 +231,29 @@ def figure(value: Any, digits: int = 0) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def spread(three: list[float] | None) -> str:
+    """A ratio in the table."""
+    return "-" if not three else f"{three[1]:.2f} [{three[0]:.2f}, {three[2]:.2f}]"
+
+
 def table(cells: list[dict[str, Any]]) -> list[str]:
     """The cells in Markdown."""
-    lines = ["| cell | clock | samples | base p50, p99, p99.9 us; IOPS | patched | ratio of p99 "
-             "[least, most] | of p99.9 | of IOPS | base against base, p99 | p99 to the floor | "
-             "md thread, us a write |", "|" + "---|" * 11]
+    lines = ["| cell | clock | samples | base p50, p99, p99.9, p99.99, longest us; IOPS | patched "
+             "| ratio of p99 [least, most] | of p99.9 | of IOPS | base against base, p99 | p99 to "
+             "the floor | md thread, us a write | a write's " + ", ".join(COLUMNS.values()) +
+             ": base; patched |", "|" + "---|" * 12]
     for c in cells:
-        sides = [f"{figure(c[v].get('p50'))}, {figure(c[v].get('p99'))}, "
-                 f"{figure(c[v].get('p999'))}; {figure(c[v]['iops'])}"
-                 for v in ("base", "patched")]
-
-        def spread(three: list[float] | None) -> str:
-            return "-" if not three else \
-                f"{three[1]:.2f} [{three[0]:.2f}, {three[2]:.2f}]"
+        sides = [", ".join(figure(c[v].get(p)) for p in (*dict(PERCENTILES), "max")) +
+                 f"; {figure(c[v]['iops'])}" for v in demo.VARIANTS]
         p99 = c["patched"].get("p99")
         lines.append("| " + " | ".join([
             c["cell"], c["clock"], str(c["samples"]), *sides, spread(c["ratio"]["p99"]),
             spread(c["ratio"]["p999"]), spread(c["ratio"]["iops"]),
-            spread(c["base_against_base"]["p99"]),
+            spread(c["base_against_base"].get("p99")),
             figure(p99 / c["floor_us"] if p99 else None, 2),
-            f"{c['base']['thread_us']:.1f}, {c['patched']['thread_us']:.1f}"]) + " |")
+            f"{c['base']['thread_us']:.1f}, {c['patched']['thread_us']:.1f}",
+            "; ".join(", ".join(figure(c[v]["counts"].get(name), 2) for name in COLUMNS)
+                      for v in demo.VARIANTS)]) + " |")
     return lines
 
 
@@ -236,7 +285,7 @@ def compare(old: pathlib.Path, cells: list[dict[str, Any]]) -> None:
 
 
 def page(cells: list[dict[str, Any]], bins: dict[str, dict[str, dict[str, int]]],
-         bad: list[str], command: str) -> None:
+         lines: list[str], command: str) -> None:
     """bench.json and bench.html."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     (RESULTS.parent / "bench.json").write_text(json.dumps({"cells": cells}, indent=1) + "\n",
@@ -247,55 +296,89 @@ def page(cells: list[dict[str, Any]], bins: dict[str, dict[str, dict[str, int]]]
     pictures = "\n".join(demo.cdf_picture(name, bins[name]) for name in bins)
     html = (f"<!DOCTYPE html><meta charset=utf-8><title>md-write: bench</title>"
             f"<p>{command}; RAID6 of 6, chunk 64K, unless the name says otherwise; members take "
-            f"{DEVICE_US} us an I/O ({DEVICE_US} us and a flush 1 ms: every300, every450); "
-            f"icount: an instruction is 1 ns, idle time skipped; tt: computing takes no time.</p>"
-            f"<table border=1>{rows}</table><ul>{''.join(f'<li>{b}</li>' for b in bad)}</ul>"
-            f"{pictures}")
+            f"{DEVICE_US['']} us an I/O (every*: and 1 ms a flush; buffered: 20 ms); superblocks "
+            f"and bitmaps take none, but in -cold, -lockless, every* and buffered*; "
+            f"icount: an instruction is 1 ns, idle time skipped; tt: computing takes no time; "
+            f"tcg: the host's time.</p>"
+            f"<table border=1>{rows}</table>"
+            f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>{pictures}")
     (RESULTS.parent / "bench.html").write_text(html, "utf-8")
 
 
-def plan(wanted: list[str]) -> list[Cell]:
+def plan(wanted: list[str], whole: bool = False) -> list[Cell]:
     """The cells asked for."""
     for word in wanted:
         if not any(re.search(word, c.name) for c in CELLS):
             raise common.Error(f"no cell matches {word}; there are: "
                                f"{' '.join(c.name for c in CELLS)}")
-    return [c for c in CELLS if not wanted or any(re.search(w, c.name) for w in wanted)]
+    return [c for c in CELLS if (any(re.search(w, c.name) for w in wanted) if wanted else
+                                 whole or c.goals or c.main)]
+
+
+def runs_of(cells: list[Cell]) -> list[Run]:
+    """All that has to be booted."""
+    return [r for c in cells for r in (
+        Run(c, "base", "base", SEEDS), Run(c, "patched", "patched", SEEDS),
+        *([Run(c, "base2", "base", OTHER_SEEDS)] if c.again else []),
+        *([Run(c, "control", "patched", SEEDS, CONTROL_NS)] if c.control else []))]
+
+
+def everything(runs: list[Run]) -> dict[Run, pathlib.Path]:
+    """Boot all, two at a time, and say how long it takes."""
+    builds = {(r.variant, r.cell.clock): kernel.build(r.variant, kernel.MODES[r.cell.clock])
+              for r in runs}
+    found, todo = {}, []
+    for run in runs:
+        out = folder(run, builds[run.variant, run.cell.clock])
+        if (out / "done").exists():
+            found[run] = out
+        else:
+            todo.append(run)
+    common.say(f"{len(todo)} runs, and {len(found)} that were done before")
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        futures = {pool.submit(execute, r, builds[r.variant, r.cell.clock]): r for r in todo}
+        try:
+            for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
+                run = futures[future]
+                found[run] = future.result()
+                spent = time.monotonic() - began
+                common.say(f"{done} of {len(todo)}: {run.cell.name}, {run.label}; about "
+                           f"{spent / done * (len(todo) - done) / 60:.0f} minutes left")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="every cell: make bench-all")
     parser.add_argument("--baseline", type=pathlib.Path, help="a bench.json to compare with")
     parser.add_argument("cells", nargs="*", help="regular expressions on the names of cells")
     args = parser.parse_args()
-    cells = plan(args.cells)
-    runs = [r for c in cells for r in (
-        Run(c, "base", "base", SEEDS), Run(c, "base2", "base", OTHER_SEEDS),
-        Run(c, "patched", "patched", SEEDS),
-        *([Run(c, "control", "patched", SEEDS, CONTROL_NS)] if c.control else []))]
-    builds = {(r.variant, r.cell.clock): kernel.build(r.variant, kernel.MODES[r.cell.clock])
-              for r in runs}
-    began, done = time.monotonic(), 0
-    found: dict[str, dict[str, Any]] = {c.name: {} for c in cells}
-    bins: dict[str, dict[str, dict[str, int]]] = {c.name: {} for c in cells}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        todo = {pool.submit(execute, r, builds[r.variant, r.cell.clock]): r for r in runs}
-        for future in concurrent.futures.as_completed(todo):
-            run, out = todo[future], future.result()
-            found[run.cell.name][run.label] = summary(out, run)
-            if run.label in ("base", "patched"):
-                bins[run.cell.name][run.label] = histogram(
-                    [job_of(out, run.cell, seed) for seed in run.seeds])
-            done += 1
-            spent = time.monotonic() - began
-            common.say(f"{done} of {len(runs)}: {run.cell.name}, {run.label}; about "
-                       f"{spent / done * (len(runs) - done) / 60:.0f} minutes left")
-    table_of = [entry(c, found[c.name]) for c in cells]
+    if args.baseline and not args.baseline.is_file():
+        raise common.Error(f"BASELINE={args.baseline} is no file: give a bench.json of before.")
+    cells = plan(args.cells, args.all)
+    outs = everything(runs_of(cells))
+    table_of, goals = [], {}
+    bins: dict[str, dict[str, dict[str, int]]] = {}
+    for cell in cells:
+        goals[cell.name] = cell.goals
+        runs = {run.label: (run, out) for run, out in outs.items() if run.cell == cell}
+        for part in cell.parts:
+            table_of.append(entry(cell, part, {label: summary(out, run, part)
+                                               for label, (run, out) in runs.items()}))
+            bins[cell.name + part.suffix] = {
+                label: pooled(bins_of(runs[label][1], runs[label][0], part))
+                for label in demo.VARIANTS}
+    judge(table_of, goals)
     bad = verdicts(table_of)
-    page(table_of, bins, bad, "make bench" + (f" CELLS='{' '.join(args.cells)}'"
-                                              if args.cells else ""))
-    print("\n".join(table(table_of)))
+    lines = targets(table_of)
+    words = f" CELLS='{' '.join(args.cells)}'" if args.cells else ""
+    page(table_of, bins, [*lines, *bad], f"make bench{'-all' if args.all else ''}{words}")
+    print("\n".join((*table(table_of), "", *lines)))
     if args.baseline:
         compare(args.baseline, table_of)
     print(f"page: {RESULTS.parent}/bench.html, figures: {RESULTS.parent}/bench.json")

@@ -73,8 +73,8 @@ CATEGORIES = tuple(f"{whole}: {part}" if part else whole
 BLOCK = 8
 # jobs of make bench that do not write blocks of 4K straight to the array, or not only
 OTHER_JOBS = ("seq", "seqread", "read", "mixed", "buffered")
-MODELS = {"light": "members of 100 us an I/O",
-          "flush": "members of 100 us an I/O and 1 ms a flush"}
+MODELS = {"light": "members of 100 us an I/O, and none for their superblocks and bitmaps",
+          "meta": "members of 100 us an I/O", "flush": "members of 100 us an I/O, 1 ms a flush"}
 # so much of the time of all writes may be "other" before the breakdown is of no use
 OTHER = 0.02
 DONE = "_done"
@@ -434,7 +434,7 @@ class Side(NamedTuple):
 def cells() -> list[bench.Cell]:
     """The cells of make bench that can be looked at."""
     return [c for c in bench.CELLS if c.clock == "icount" and c.job not in OTHER_JOBS
-            and re.search(r"--level=[456]\b", c.mdadm)]
+            and c.state not in ("check", "recover") and re.search(r"--level=[456]\b", c.mdadm)]
 
 
 def traced(run: bench.Run, build: pathlib.Path) -> pathlib.Path:

@@ -208,13 +208,15 @@ members_heavy() {
 	done
 }
 
-# members_light COUNT SIZE LATENCY [KEY=VALUE...]: superblocks kept, data is not
+# members_light COUNT SIZE LATENCY [KEY=VALUE...]: superblocks kept, data is not. What is kept
+# takes no time, or META_NS.
 members_light() {
 	local count=$1 size=$2 latency=$3 i
 	shift 3
 	MEMBERS=()
 	for ((i = 0; i < count; i++)); do
-		nullb_new "mls$i" size=8 memory_backed=1 cache_size=4 irqmode=0 blocksize=512
+		nullb_new "mls$i" size=8 memory_backed=1 cache_size=4 blocksize=512 \
+			irqmode=$((${META_NS:-0} ? 2 : 0)) completion_nsec="${META_NS:-0}"
 		nullb_new "mld$i" size="$size" memory_backed=0 irqmode=2 \
 			completion_nsec="$latency" hw_queue_depth=128 \
 			submit_queues="$(nproc)" blocksize=512 "$@"
