@@ -51,6 +51,7 @@ import common  # noqa: E402
 import demo  # noqa: E402
 import kernel  # noqa: E402
 import test  # noqa: E402
+from cells import CELLS, Cell  # noqa: E402
 
 RESULTS = common.TOP / "build/results"
 FIO = bench.FIO
@@ -431,9 +432,9 @@ class Side(NamedTuple):
         return [band(self.writes, p) for p in PERCENTILES]
 
 
-def cells() -> list[bench.Cell]:
+def cells() -> list[Cell]:
     """The cells of make bench that can be looked at."""
-    return [c for c in bench.CELLS if c.clock == "icount" and c.job not in OTHER_JOBS
+    return [c for c in CELLS if c.clock == "icount" and c.job not in OTHER_JOBS
             and c.state not in ("check", "recover") and re.search(r"--level=[456]\b", c.mdadm)]
 
 
@@ -478,7 +479,7 @@ def latencies(out: pathlib.Path, run: bench.Run) -> dict[str, float]:
     return {**demo.percentiles(dict(bins), bench.PERCENTILES), "mean": mean}
 
 
-def look(cell: bench.Cell, variant: str) -> Side:
+def look(cell: Cell, variant: str) -> Side:
     """A kernel: the cell without events, then with them."""
     build = kernel.build(variant, kernel.MODES[cell.clock])
     run = bench.Run(cell, "where", variant, SEEDS)
@@ -514,7 +515,7 @@ def rows(sides: list[Side]) -> list[tuple[str, list[float]]]:
     return found
 
 
-def report(cell: bench.Cell, sides: dict[str, Side], command: str) -> str:
+def report(cell: Cell, sides: dict[str, Side], command: str) -> str:
     """The page."""
     both = list(sides.values())
     names = [f"{v} {p}" for v in sides for p in ("p50", "p99", "p99.9")]

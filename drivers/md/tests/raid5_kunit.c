@@ -228,7 +228,7 @@ static void parity_is_written_at_once(struct kunit *test)
 
 	f->conf.level = 5;
 	f->conf.percpu = alloc_percpu(struct raid5_percpu);
-	KUNIT_ASSERT_NOT_NULL(test, f->conf.percpu);
+	KUNIT_ASSERT_TRUE(test, !!f->conf.percpu);
 	for_each_possible_cpu(cpu) {
 		percpu = per_cpu_ptr(f->conf.percpu, cpu);
 		local_lock_init(&percpu->lock);

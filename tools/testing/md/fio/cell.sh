@@ -123,8 +123,8 @@ bits_set() {
 # job NAME RESULTS: every 10 ms fio looks for a file in TMPDIR. Where that is no folder it costs no
 # dentry and no RCU grace period, which half of an idle cell's time would go to.
 job() {
-	TMPDIR=/dev/null fio --eta=never --clocksource=clock_gettime --output-format=json+ --output="$2" \
-		"/guest/jobs/$1.fio" || broken "$CELL_NAME: fio $1"
+	TMPDIR=/dev/null fio --eta=never --clocksource=clock_gettime --output-format=json+ \
+		--output="$2" "/guest/jobs/$1.fio" || broken "$CELL_NAME: fio $1"
 }
 
 # state_begin: an array in the state that is asked for

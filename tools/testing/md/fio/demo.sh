@@ -3,8 +3,8 @@
 #
 # The fio cells of make demo: 4K random O_DIRECT writes on arrays made by mdadm, under icount; QD16
 # if the name does not say otherwise. Members are light (members_light in vm/guest/lib.sh) with 100
-# us an I/O and a volatile cache; every450 has a flush of 1 ms. One file of fio's json+ for each cell
-# in $OUT.
+# us an I/O and a volatile cache; every450 has a flush of 1 ms. One file of fio's json+ for each
+# cell in $OUT.
 
 # shellcheck source=../tests/rc.sh
 . /guest/rc.sh

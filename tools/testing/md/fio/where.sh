@@ -97,7 +97,7 @@ nothing_lost() {
 	lost=$(awk '/overrun|dropped events/ { n += $NF } END { print n + 0 }' \
 		"$TRACING"/per_cpu/cpu*/stats)
 	[ "$lost" = 0 ] ||
-		broken "$lost events lost: a lower WRITES in where.py, or a larger BUFFER_KB in where.sh"
+		broken "$lost events lost: lower WRITES in where.py, or raise BUFFER_KB in where.sh"
 	lost=$(awk '$1 != "" { n += $3 } END { print n + 0 }' "$TRACING/kprobe_profile")
 	[ "$lost" = 0 ] || broken "$lost kprobes missed: raise 256 in where.sh"
 }
