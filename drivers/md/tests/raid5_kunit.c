@@ -214,14 +214,10 @@ static void stripes_apart_use_all_locks(struct kunit *test)
 	}
 }
 
-/*
- * T4: the parity of a stripe is made, and in the same pass its blocks are to
- * be written.  Unless it is made elsewhere: then the stripe comes again.
- */
-static void parity_is_written_at_once(struct kunit *test)
+/* A stripe of two blocks whose parity is to be made; a discard has no page. */
+static void make_parity(struct kunit *test, struct stripe_head_state *s)
 {
 	struct stripe_fixture *f = test->priv;
-	struct stripe_head_state s = { };
 	struct r5dev *dev = f->sh->dev;
 	struct raid5_percpu *percpu;
 	int cpu;
@@ -237,30 +233,79 @@ static void parity_is_written_at_once(struct kunit *test)
 	f->sh->pd_idx = 1;
 	f->sh->qd_idx = -1;
 	atomic_set(&f->sh->count, 1);
-	/* a discard makes no page */
 	dev[0].flags = BIT(R5_LOCKED) | BIT(R5_Discard);
 	dev[1].flags = BIT(R5_LOCKED);
 	dev[0].written = (struct bio *)f;
 	f->sh->reconstruct_state = reconstruct_state_drain_run;
 	set_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state);
-	__set_bit(STRIPE_OP_RECONSTRUCT, &s.ops_request);
-	run_ops(f->sh, &s);
-	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state, reconstruct_state_idle);
-	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &dev[0].flags));
-	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &dev[1].flags));
-	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	__set_bit(STRIPE_OP_RECONSTRUCT, &s->ops_request);
+	run_ops(f->sh, s);
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_OPS_IN_PLACE, &f->sh->state));
-	KUNIT_EXPECT_TRUE(test, s.dec_preread_active);
 	KUNIT_EXPECT_EQ(test, atomic_read(&f->sh->count), 1);
+	free_percpu(f->conf.percpu);
+}
 
-	/* who asked has gone on */
-	atomic_inc(&f->sh->count);
-	f->sh->reconstruct_state = reconstruct_state_drain_run;
-	ops_complete_reconstruct(f->sh);
+static void expect_a_pass_more(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
 	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
 	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state,
 			reconstruct_state_drain_result);
-	free_percpu(f->conf.percpu);
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_Wantwrite, &f->sh->dev[0].flags));
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_Wantwrite, &f->sh->dev[1].flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state));
+}
+
+/* T4: the parity of a stripe is made, and written in the same pass. */
+static void parity_is_written_at_once(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { };
+
+	make_parity(test, &s);
+	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state, reconstruct_state_idle);
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &f->sh->dev[0].flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantwrite, &f->sh->dev[1].flags));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	KUNIT_EXPECT_TRUE(test, s.dec_preread_active);
+}
+
+/* An engine made it, and who asked has gone on: the stripe comes again. */
+static void parity_made_elsewhere(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	f->sh->disks = 2;
+	f->sh->pd_idx = 1;
+	f->sh->qd_idx = -1;
+	atomic_set(&f->sh->count, 2);
+	set_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state);
+	f->sh->reconstruct_state = reconstruct_state_drain_run;
+	ops_complete_reconstruct(f->sh);
+	expect_a_pass_more(test);
+}
+
+/* A write came when the stripe was in a pass: its bit is not on the members. */
+static void bitmap_comes_before_parity(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { };
+
+	set_bit(STRIPE_BIT_DELAY, &f->sh->state);
+	make_parity(test, &s);
+	expect_a_pass_more(test);
+}
+
+/* What a log is told of a write may come when the write is drained. */
+static void log_has_its_own_pass(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { };
+
+	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	make_parity(test, &s);
+	expect_a_pass_more(test);
 }
 
 /* T4: the map of a new stripe is not checked when it is made, but here. */
@@ -343,6 +388,9 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(stripes_apart_use_all_locks),
 	KUNIT_CASE(quiescer_writes_the_superblocks),
 	KUNIT_CASE(parity_is_written_at_once),
+	KUNIT_CASE(parity_made_elsewhere),
+	KUNIT_CASE(bitmap_comes_before_parity),
+	KUNIT_CASE(log_has_its_own_pass),
 	KUNIT_CASE(stripe_has_its_blocks),
 	{}
 };
