@@ -46,6 +46,7 @@ enum md_test_point {
 	MD_POINT_DIRTY,		/* md_set_dirty(), between its two stores */
 	MD_POINT_READ_ONLY,	/* md_check_recovery() took it for read-only */
 	MD_POINT_FAULTY,	/* raid5_error() has set Faulty */
+	MD_POINT_BLOCK_DIRTY,	/* llbitmap_set_page_dirty() has set the block's */
 };
 
 #if IS_ENABLED(CONFIG_MD_RAID456_KUNIT_TEST)

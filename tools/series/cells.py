@@ -100,7 +100,7 @@ CELLS = (
     Cell("qd64x4-warm", "qd64x4", "icount", 5500, WARM, goals=ratio(0.78, 0.6)),
     Cell("qd64-32k", "qd64-32k", "icount", 21000, RAID6, goals=(Goal("p99", 1, "qd64"),)),
     *now_and_then(50), *now_and_then(300), *now_and_then(450),
-    *(Cell(f"buffered-qd{depth}", "buffered", "tcg", 200, RAID6, model="slow",
+    *(Cell(f"buffered-qd{depth}", "buffered", "icount", 150, RAID6, model="slow",
            words=f"DEPTH={depth}", parts=BUFFERED, goals=ratio(0.15, 0.15) if depth == 16 else ())
       for depth in (4, 16, 32)),
     Cell("mixed", "mixed", "icount", 21000, RAID6, parts=MIXED),

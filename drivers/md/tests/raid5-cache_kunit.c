@@ -214,29 +214,6 @@ static void flush_holds_off_suspend(struct kunit *test)
 	percpu_ref_resurrect(&f->mddev.active_io);
 }
 
-/*
- * A flush payload only spares recovery some work. In a log with no block to
- * spare it must be dropped: the block it took would be the tail's.
- */
-static void full_log_takes_no_flush_payload(struct kunit *test)
-{
-	struct log_fixture *f = test->priv;
-	sector_t head = (LOG_BLOCKS - 1) * BLOCK_SECTORS;
-
-	set_log(f, LOG_BLOCKS - 1);
-	KUNIT_ASSERT_FALSE(test, r5l_has_free_space(f->log, BLOCK_SECTORS));
-	r5l_append_flush_payload(f->log, 0);
-	KUNIT_EXPECT_EQ(test, f->log->log_start, head);
-
-	/* with a block to spare it is written */
-	f->log->last_checkpoint = 2 * BLOCK_SECTORS;
-	r5l_append_flush_payload(f->log, 0);
-	KUNIT_EXPECT_EQ(test, f->log->log_start, 0);
-	r5l_write_stripe_run(f->log);
-	KUNIT_EXPECT_EQ(test, f->journal->writes, 1);
-	end_journal_io(f, BLK_STS_OK);
-}
-
 static void end_members(struct work_struct *work)
 {
 	struct log_fixture *f = container_of(work, struct log_fixture,
@@ -630,7 +607,44 @@ static struct stripe_head *written_stripe(struct kunit *test,
 		sh->dev[i].flags = BIT(R5_Wantwrite) | BIT(R5_LOCKED) |
 				   BIT(R5_UPTODATE);
 	}
+	sh->dev[0].written = &f->flush[0].bio;
 	return sh;
+}
+
+/* J2: a stripe that is being checked is logged if somebody has written to it. */
+static void write_during_check_is_logged(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+
+	set_log(f, LOG_BLOCKS - 1);
+	set_bit(STRIPE_SYNCING, &sh->state);
+	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), 0);
+	/* there is no space just now */
+	KUNIT_EXPECT_FALSE(test, list_empty(&sh->log_list));
+	list_del_init(&sh->log_list);
+
+	/* what the check writes by itself is not, whole or not */
+	sh->dev[0].written = NULL;
+	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), -EAGAIN);
+	clear_bit(R5_Wantwrite, &sh->dev[0].flags);
+	clear_bit(STRIPE_SYNCING, &sh->state);
+	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), -EAGAIN);
+}
+
+/* J4: that a stripe is on the members is nothing that may be in the log. */
+static void write_out_logs_nothing(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = {};
+
+	set_log(f, 2);
+	sh->dev[1].flags |= BIT(R5_InJournal);
+	r5c_finish_stripe_write_out(&f->conf, sh, &s);
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_InJournal, &sh->dev[1].flags));
+	KUNIT_EXPECT_NULL(test, f->log->current_io);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 2 * BLOCK_SECTORS);
 }
 
 /* J1: write-back does not end, or begin, above stripes that are cached. */
@@ -875,7 +889,6 @@ static struct kunit_case raid5_cache_cases[] = {
 	KUNIT_CASE(failed_flush_is_failed),
 	KUNIT_CASE(flush_pins_the_journal),
 	KUNIT_CASE(flush_holds_off_suspend),
-	KUNIT_CASE(full_log_takes_no_flush_payload),
 	{}
 };
 
@@ -903,6 +916,8 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
 	KUNIT_CASE(mode_waits_for_an_empty_cache),
+	KUNIT_CASE(write_during_check_is_logged),
+	KUNIT_CASE(write_out_logs_nothing),
 	KUNIT_CASE(failed_journal_is_passed_by),
 	KUNIT_CASE(failed_array_logs_nothing),
 	KUNIT_CASE(failed_array_keeps_its_cache),

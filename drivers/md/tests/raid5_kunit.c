@@ -237,7 +237,7 @@ static void make_parity(struct kunit *test, struct stripe_head_state *s)
 	dev[1].flags = BIT(R5_LOCKED);
 	dev[0].written = (struct bio *)f;
 	f->sh->reconstruct_state = reconstruct_state_drain_run;
-	set_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state);
+	stripe_count_preread(&f->conf, f->sh);
 	__set_bit(STRIPE_OP_RECONSTRUCT, &s->ops_request);
 	run_ops(f->sh, s);
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_OPS_IN_PLACE, &f->sh->state));
@@ -306,6 +306,371 @@ static void log_has_its_own_pass(struct kunit *test)
 	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
 	make_parity(test, &s);
 	expect_a_pass_more(test);
+}
+
+static void make_lists(struct stripe_fixture *f)
+{
+	spin_lock_init(&f->conf.device_lock);
+	INIT_LIST_HEAD(&f->conf.handle_list);
+	INIT_LIST_HEAD(&f->conf.loprio_list);
+	INIT_LIST_HEAD(&f->conf.hold_list);
+	INIT_LIST_HEAD(&f->conf.delayed_list);
+	INIT_LIST_HEAD(&f->conf.bitmap_list);
+	f->conf.bypass_threshold = BYPASS_THRESHOLD;
+}
+
+static struct stripe_head *new_stripe(struct kunit *test, struct list_head *list)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head *sh;
+
+	sh = kunit_kzalloc(test, struct_size(sh, dev, 2), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sh);
+	sh->raid_conf = &f->conf;
+	spin_lock_init(&sh->stripe_lock);
+	list_add_tail(&sh->lru, list);
+	return sh;
+}
+
+/* A stripe for the bitmap is released, as by who has added a write. */
+static void release_for_bitmap(struct stripe_fixture *f, int seq)
+{
+	f->sh->bm_seq = seq;
+	f->sh->state |= BIT(STRIPE_HANDLE) | BIT(STRIPE_BIT_DELAY);
+	atomic_set(&f->conf.active_stripes, 1);
+	do_release_stripe(&f->conf, f->sh, NULL);
+}
+
+static void stripe_for_bitmap(struct stripe_fixture *f)
+{
+	make_lists(f);
+	INIT_LIST_HEAD(&f->sh->lru);
+	f->conf.max_degraded = 1;
+	f->sh->disks = 2;
+	f->sh->pd_idx = 1;
+	f->sh->qd_idx = -1;
+}
+
+/* T2: it reads while the bitmap is written, and does not spin after that. */
+static void bitmap_wait_has_one_turn(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	stripe_for_bitmap(f);
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.handle_list));
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_BIT_DELAY, &f->sh->state));
+	KUNIT_EXPECT_EQ(test, f->conf.seq_wanted, 1);
+
+	/* handle_stripe() has seen it */
+	list_del_init(&f->sh->lru);
+	set_bit(STRIPE_BIT_WAIT, &f->sh->state);
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->conf.handle_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.bitmap_list));
+
+	list_del_init(&f->sh->lru);
+	f->conf.seq_write = 1;
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.handle_list));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_BIT_DELAY, &f->sh->state));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_BIT_WAIT, &f->sh->state));
+}
+
+/* It has nothing to read, and others may still join its batch. */
+static void full_stripe_waits_at_once(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	stripe_for_bitmap(f);
+	f->sh->overwrite_disks = 1;
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.bitmap_list));
+	KUNIT_EXPECT_EQ(test, f->conf.seq_wanted, 1);
+}
+
+/* All is there that it needs but the bit: it must come again, unwritten. */
+static void write_waits_for_its_bits(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { .to_write = 1 };
+	struct bio bio;
+
+	stripe_for_bitmap(f);
+	f->mddev.resync_offset = MaxSector;
+	f->conf.level = 5;
+	f->sh->dev[0].flags = BIT(R5_OVERWRITE) | BIT(R5_UPTODATE);
+	f->sh->dev[0].towrite = &bio;
+	f->sh->state = BIT(STRIPE_PREREAD_ACTIVE) | BIT(STRIPE_BIT_DELAY);
+	handle_stripe_dirtying(&f->conf, f->sh, &s, 2);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state, reconstruct_state_idle);
+
+	clear_bit(STRIPE_BIT_DELAY, &f->sh->state);
+	handle_stripe_dirtying(&f->conf, f->sh, &s, 2);
+	KUNIT_EXPECT_EQ(test, f->sh->reconstruct_state,
+			reconstruct_state_drain_run);
+}
+
+static bool kunit_bitmap_enabled(void *data, bool flush)
+{
+	return true;
+}
+
+static bool kunit_bitmap_durable(struct mddev *mddev)
+{
+	struct stripe_fixture *f = container_of(mddev, struct stripe_fixture,
+						mddev);
+
+	return f->asked;
+}
+
+/* When the first batch is being written, a stripe of the next is released. */
+static void kunit_bitmap_unplug(struct mddev *mddev, bool sync)
+{
+	struct stripe_fixture *f = container_of(mddev, struct stripe_fixture,
+						mddev);
+
+	if (!f->turns++)
+		f->conf.seq_wanted = f->conf.seq_flush + 1;
+}
+
+static struct bitmap_operations kunit_bitmap_ops = {
+	.enabled = kunit_bitmap_enabled,
+	.durable = kunit_bitmap_durable,
+	.unplug = kunit_bitmap_unplug,
+};
+
+static void durable_bits_delay_nothing(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	f->mddev.bitmap = f;
+	f->mddev.bitmap_ops = &kunit_bitmap_ops;
+	f->asked = true;
+	wait_for_bitmap(f->sh);
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_BIT_DELAY, &f->sh->state));
+	f->asked = false;
+	wait_for_bitmap(f->sh);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_BIT_DELAY, &f->sh->state));
+}
+
+static void bitmap_thread_goes_on_until_all_have_it(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct md_thread thread = { .mddev = &f->mddev };
+
+	stripe_for_bitmap(f);
+	mutex_init(&f->mddev.bitmap_info.mutex);
+	f->mddev.private = &f->conf;
+	f->mddev.bitmap = f;
+	f->mddev.bitmap_ops = &kunit_bitmap_ops;
+	set_bit(STRIPE_BIT_WAIT, &f->sh->state);
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.bitmap_list));
+	raid5_bitmapd(&thread);
+	KUNIT_EXPECT_EQ(test, f->turns, 2);
+	KUNIT_EXPECT_EQ(test, f->conf.seq_write, 2);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->conf.bitmap_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.handle_list));
+}
+
+/* Is a stripe that comes to delayed_list now let go at once? */
+static bool gate_is_open(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head *sh = new_stripe(test, &f->conf.delayed_list);
+	bool open;
+
+	spin_lock_irq(&f->conf.device_lock);
+	raid5_activate_delayed(&f->conf);
+	spin_unlock_irq(&f->conf.device_lock);
+	open = list_empty(&f->conf.delayed_list);
+	KUNIT_EXPECT_EQ(test, open, test_bit(STRIPE_PREREAD_ACTIVE, &sh->state));
+	list_del_init(&sh->lru);
+	if (stripe_end_preread(sh))
+		raid5_preread_ended(&f->conf);
+	return open;
+}
+
+/* An array of two with one stripe, which somebody has. */
+static void make_array(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct hlist_head *table;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, mddev_init(&f->mddev), 0);
+	table = kunit_kcalloc(test, NR_HASH, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	f->mddev.private = &f->conf;
+	f->conf.level = 5;
+	f->conf.algorithm = ALGORITHM_PARITY_N;
+	f->conf.raid_disks = 2;
+	f->conf.max_degraded = 1;
+	f->conf.chunk_sectors = 128;
+	f->conf.reshape_progress = MaxSector;
+#if PAGE_SIZE != DEFAULT_STRIPE_SIZE
+	f->conf.stripe_shift = ilog2(DEFAULT_STRIPE_SIZE) - 9;
+	f->conf.stripe_sectors = DEFAULT_STRIPE_SIZE >> 9;
+#endif
+	seqcount_spinlock_init(&f->conf.gen_lock, &f->conf.device_lock);
+	f->conf.stripe_hashtbl = table;
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		spin_lock_init(f->conf.hash_locks + i);
+
+	spin_lock_init(&f->sh->stripe_lock);
+	f->sh->disks = 2;
+	f->sh->pd_idx = 1;
+	f->sh->qd_idx = -1;
+	atomic_set(&f->sh->count, 1);
+	insert_hash(&f->conf, f->sh);
+}
+
+/* The array's stripe takes a 4K write. */
+static void write_stripe(struct kunit *test, struct bio *bio, blk_opf_t opf)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_request_ctx *ctx;
+
+	make_array(test);
+	ctx = kunit_kzalloc(test, sizeof(*ctx) + sizeof(long), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	bio_init(bio, NULL, NULL, 0, REQ_OP_WRITE | opf);
+	bio->bi_iter.bi_size = 8 << 9;
+	ctx->last_sector = 8;
+	percpu_ref_get(&f->mddev.writes_pending);
+	KUNIT_EXPECT_EQ(test, make_stripe_request(&f->mddev, &f->conf, ctx, 0,
+						  bio), STRIPE_SUCCESS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->sh->count), 1);
+	KUNIT_EXPECT_PTR_EQ(test, f->sh->dev[0].towrite, bio);
+	percpu_ref_put_many(&f->mddev.writes_pending, 2);
+	mddev_destroy(&f->mddev);
+}
+
+/* J8: the stripe may be in the log, or have I/O; who has it goes on with it. */
+static void retried_read_is_queued(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct bio bio;
+
+	make_lists(f);
+	make_array(test);
+	bio_init(&bio, NULL, NULL, 0, REQ_OP_READ);
+	bio.bi_iter.bi_size = 8 << 9;
+	atomic_set(&f->conf.active_aligned_reads, 2);
+	KUNIT_EXPECT_EQ(test, retry_aligned_read(&f->conf, &bio, 0), 1);
+	KUNIT_EXPECT_PTR_EQ(test, f->sh->dev[0].toread, &bio);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_HANDLE, &f->sh->state));
+	KUNIT_EXPECT_EQ(test, atomic_read(&f->sh->count), 1);
+	mddev_destroy(&f->mddev);
+}
+
+/* J10: it would be sent again when the cache is written out. */
+static void journal_refuses_discards(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct bio bio;
+
+	f->mddev.private = &f->conf;
+	bio_init(&bio, NULL, NULL, 0, REQ_OP_DISCARD);
+	KUNIT_EXPECT_TRUE(test, raid5_discard_limits(&f->mddev, &bio));
+	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	KUNIT_EXPECT_FALSE(test, raid5_discard_limits(&f->mddev, &bio));
+	KUNIT_EXPECT_TRUE(test, bio.bi_status == BLK_STS_NOTSUPP);
+}
+
+/* T1: a REQ_SYNC write reads at once, and delayed stripes do not wait for it. */
+static void sync_write_leaves_the_gate_open(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct bio bio;
+
+	make_lists(f);
+	write_stripe(test, &bio, REQ_SYNC);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_PREREAD_ACTIVE, &f->sh->state));
+	KUNIT_EXPECT_TRUE(test, gate_is_open(test));
+}
+
+/* Those that it let go close it, until the last of them has what it needs. */
+static void delayed_stripes_go_together(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head_state s = { };
+	struct stripe_head *sh[2];
+	int i;
+
+	make_lists(f);
+	for (i = 0; i < 2; i++)
+		sh[i] = new_stripe(test, &f->conf.delayed_list);
+	raid5_activate_delayed(&f->conf);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->conf.delayed_list));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_FALSE(test, gate_is_open(test));
+		sh[i]->reconstruct_state = reconstruct_state_drain_result;
+		s.dec_preread_active = 0;
+		want_reconstructed(sh[i], &s);
+		KUNIT_EXPECT_TRUE(test, s.dec_preread_active);
+		raid5_preread_ended(&f->conf);
+		/* once */
+		KUNIT_EXPECT_FALSE(test, stripe_end_preread(sh[i]));
+	}
+	KUNIT_EXPECT_TRUE(test, gate_is_open(test));
+}
+
+/*
+ * How many stripes of handle_list, which never gets empty, are handled before
+ * one that is held? They have begun their I/O before if @started.
+ */
+static int bypasses(struct kunit *test, bool started)
+{
+	struct stripe_fixture *f = test->priv;
+	struct stripe_head *sh, *next, *held;
+	int i;
+
+	held = new_stripe(test, &f->conf.hold_list);
+	for (i = 0; i < 16; i++) {
+		next = new_stripe(test, &f->conf.handle_list);
+		if (started)
+			set_bit(STRIPE_IO_STARTED, &next->state);
+		spin_lock_irq(&f->conf.device_lock);
+		sh = __get_priority_stripe(&f->conf, ANY_GROUP);
+		spin_unlock_irq(&f->conf.device_lock);
+		if (sh == held)
+			break;
+		KUNIT_EXPECT_PTR_EQ(test, sh, next);
+	}
+	list_del_init(&held->lru);
+	INIT_LIST_HEAD(&f->conf.handle_list);
+	return i;
+}
+
+/* T1: a stripe that was delayed has its turn, also if others always want it. */
+static void held_stripe_has_its_turn(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	make_lists(f);
+	KUNIT_EXPECT_LE(test, bypasses(test, false), 3);
+	f->conf.bypass_threshold = 4;
+	KUNIT_EXPECT_EQ(test, bypasses(test, false), 6);
+	/* what is under way may end first; and 0 says that all others may */
+	f->conf.bypass_threshold = 1;
+	KUNIT_EXPECT_EQ(test, bypasses(test, true), 16);
+	f->conf.bypass_threshold = 0;
+	KUNIT_EXPECT_EQ(test, bypasses(test, false), 16);
+}
+
+/* A stripe that is written to again and again has always begun something. */
+static void busy_stripe_bypasses_too(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct bio bio;
+
+	make_lists(f);
+	set_bit(STRIPE_IO_STARTED, &f->sh->state);
+	write_stripe(test, &bio, 0);
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_IO_STARTED, &f->sh->state));
 }
 
 /* T4: the map of a new stripe is not checked when it is made, but here. */
@@ -391,6 +756,17 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(parity_made_elsewhere),
 	KUNIT_CASE(bitmap_comes_before_parity),
 	KUNIT_CASE(log_has_its_own_pass),
+	KUNIT_CASE(bitmap_wait_has_one_turn),
+	KUNIT_CASE(full_stripe_waits_at_once),
+	KUNIT_CASE(write_waits_for_its_bits),
+	KUNIT_CASE(durable_bits_delay_nothing),
+	KUNIT_CASE(bitmap_thread_goes_on_until_all_have_it),
+	KUNIT_CASE(retried_read_is_queued),
+	KUNIT_CASE(journal_refuses_discards),
+	KUNIT_CASE(sync_write_leaves_the_gate_open),
+	KUNIT_CASE(delayed_stripes_go_together),
+	KUNIT_CASE(held_stripe_has_its_turn),
+	KUNIT_CASE(busy_stripe_bypasses_too),
 	KUNIT_CASE(stripe_has_its_blocks),
 	{}
 };

@@ -269,6 +269,104 @@ stalls() {
 	[ ! -e /run/put.done ]
 }
 
+# ---- a bitmap whose write is under way ------------------------------------------
+
+# held_by 'RULE': how many bios a rule of hold holds
+held_by() {
+	sed -n "s/^[0-9]*: $1 .*held=\([0-9]*\)$/\1/p" "$GROUP/hold"
+}
+
+# rule_number 'RULE': for release
+rule_number() {
+	sed -n "s/^\([0-9]*\): $1 matched=.*/\1/p" "$GROUP/hold"
+}
+
+# fsynced BLOCK: that block of /tmp/data, from a task that unplugs its writes itself; a single bio
+# with O_DIRECT would be left to the array's thread
+fsynced() {
+	dd if=/tmp/data of="$MD" bs=4k count=1 skip="$1" seek="$1" conv=notrunc,fsync status=none ||
+		broken "the array does not take block $1"
+}
+
+# bitmap_cycle internal|lockless held|free: a RAID1 of two, whose members have no volatile caches.
+# Blocks 512 and 513 are in one chunk, whose bit is not set. 512 is written, and the bitmap's write
+# for it is held or not; then 513, whose write to the second member is held. The power fails, and
+# the array is resynced as its bitmap says. Sets EARLY, 1 if 513 was sent to the members before the
+# bitmap, and DIFFER: how many blocks the members differ in.
+# shellcheck disable=SC2034 # for who calls this
+bitmap_cycle() {
+	local bitmap='all write 16 2047' data='1 write 2048 16383' writers=() i
+
+	disks_on 2 8 cache=0
+	array_create --level=1 --raid-devices=2 --assume-clean --data-offset=1M --bitmap="$1" \
+		/dev/disk0 /dev/disk1
+	random_blocks /tmp/data 514
+	# no superblock may be written from here on: the bitmap would go with it
+	echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
+	fsynced 0
+	if [ "$1" = internal ]; then
+		# mdadm sets all bits
+		echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
+		wait_for 30 "mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'" ||
+			broken "the bitmap does not become clean"
+		echo 30 > "$MDSYS/bitmap/time_base"
+	fi
+	[ "$(< "$MDSYS/array_state")" = active ] || broken "not active: $(< "$MDSYS/array_state")"
+
+	EARLY=0
+	if [ "$2" = free ]; then
+		fsynced 512
+		hold "$data"
+		fsynced 513 &
+		writers=($!)
+		wait_for 10 "[ \"\$(held_by '$data')\" = 1 ]" || broken "block 513 is not written"
+	else
+		hold "$bitmap" "$data"
+		fsynced 512 &
+		writers=($!)
+		wait_for 10 "[ \"\$(held_by '$bitmap')\" = 2 ]" || broken "no write of the bitmap"
+		fsynced 513 &
+		writers+=($!)
+		wait_for 10 "[ \"\$(awk '{ print \$2 }' /sys/block/md0/inflight)\" = 2 ]" ||
+			broken "two writes should be under way"
+		# time to do it wrong
+		if wait_for 3 "[ \"\$(held_by '$data')\" = 1 ]" 2> /dev/null; then
+			EARLY=1
+		else
+			release "$(rule_number "$bitmap")"
+			wait_for 10 "[ \"\$(held_by '$data')\" = 2 ]" ||
+				broken "blocks 512 and 513 are not written"
+		fi
+	fi
+	power_cut
+	release all
+	for i in "${writers[@]}"; do
+		wait "$i" || broken "a write does not end"
+	done
+	power_back
+	array_assemble /dev/disk0 /dev/disk1
+	within 60 mdadm --wait "$MD"
+	for i in 0 1; do
+		dd if="/dev/disk$i" of="/tmp/member$i" bs=4k skip=256 count=514 iflag=direct \
+			status=none || broken "/dev/disk$i cannot be read"
+	done
+	DIFFER=$(cmp -l /tmp/member0 /tmp/member1 |
+		awk '{ other[int(($1 - 1) / 4096)] = 1 } END { print length(other) }')
+	array_stop
+	disks_off
+	say "the $1 bitmap's write is $2: early $EARLY, after a resync $DIFFER blocks differ"
+}
+
+# bitmap_in_flight internal|lockless
+bitmap_in_flight() {
+	bitmap_cycle "$1" free
+	[ "$DIFFER" -eq 0 ] || broken "the control is not resynced: the set-up is wrong"
+	bitmap_cycle "$1" held
+	[ "$EARLY" -eq 0 ] ||
+		shown "data went before its bit; differ=$DIFFER: no resync knows of it"
+	[ "$DIFFER" -eq 0 ] || shown "differ=$DIFFER: the bit was not on the members"
+}
+
 # ---- passes: the same blocks again and again ---------------------------------
 #
 # Pass N writes the number N, filled up to 4 KiB with spaces (zeroes in front would make it octal
