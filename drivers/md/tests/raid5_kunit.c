@@ -389,6 +389,21 @@ static void full_stripe_waits_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->conf.seq_wanted, 1);
 }
 
+/*
+ * A write was drained with those of a stripe that was in a pass when it came:
+ * the next pass would write it.
+ */
+static void drained_write_waits_for_its_bits(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+
+	stripe_for_bitmap(f);
+	f->sh->reconstruct_state = reconstruct_state_drain_result;
+	release_for_bitmap(f, 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->conf.handle_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->conf.bitmap_list));
+}
+
 /* All is there that it needs but the bit: it must come again, unwritten. */
 static void write_waits_for_its_bits(struct kunit *test)
 {
@@ -758,6 +773,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(log_has_its_own_pass),
 	KUNIT_CASE(bitmap_wait_has_one_turn),
 	KUNIT_CASE(full_stripe_waits_at_once),
+	KUNIT_CASE(drained_write_waits_for_its_bits),
 	KUNIT_CASE(write_waits_for_its_bits),
 	KUNIT_CASE(durable_bits_delay_nothing),
 	KUNIT_CASE(bitmap_thread_goes_on_until_all_have_it),
