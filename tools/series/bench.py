@@ -325,8 +325,8 @@ def runs_of(cells: list[Cell]) -> list[Run]:
 
 def everything(runs: list[Run]) -> dict[Run, pathlib.Path]:
     """Boot all, two at a time, and say how long it takes."""
-    builds = {(r.variant, r.cell.clock): kernel.build(r.variant, kernel.MODES[r.cell.clock])
-              for r in runs}
+    builds = {(variant, clock): kernel.build(variant, kernel.MODES[clock])
+              for variant, clock in {(r.variant, r.cell.clock) for r in runs}}
     found, todo = {}, []
     for run in runs:
         out = folder(run, builds[run.variant, run.cell.clock])

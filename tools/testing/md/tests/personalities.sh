@@ -110,9 +110,7 @@ dm_raid() {
 	written "dm-raid $1, resumed" /dev/mapper/lv
 	within 30 dm_del lv || broken "dm-raid $1: remove"
 	dm_new lv <<< "$table"
-	# dm-raid does not drain a write-back cache when it is removed: that is a bug, seen on
-	# 7.3.4, and none that this test is about
-	[ "$1" = writeback ] || kept "dm-raid $1, loaded again" /dev/mapper/lv
+	kept "dm-raid $1, loaded again" /dev/mapper/lv
 	within 30 dm_del lv || broken "dm-raid $1: remove"
 	say "ok dm-raid raid5 with a journal, $1"
 }
