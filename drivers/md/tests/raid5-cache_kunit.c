@@ -632,6 +632,25 @@ static void write_during_check_is_logged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), -EAGAIN);
 }
 
+/* J6: it would stay at the log's tail for as long as it is written to. */
+static void hot_stripe_is_written_out(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = { .injournal = 1 };
+
+	set_log(f, 2);
+	INIT_RADIX_TREE(&f->log->big_stripe_tree, GFP_NOWAIT);
+	set_bit(STRIPE_R5C_CACHING, &sh->state);
+	set_bit(STRIPE_R5C_PARTIAL_STRIPE, &sh->state);
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), 0);
+	KUNIT_EXPECT_TRUE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
+
+	s.log_critical = 1;
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
+}
+
 /* J4: that a stripe is on the members is nothing that may be in the log. */
 static void write_out_logs_nothing(struct kunit *test)
 {
@@ -918,6 +937,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(mode_waits_for_an_empty_cache),
 	KUNIT_CASE(write_during_check_is_logged),
 	KUNIT_CASE(write_out_logs_nothing),
+	KUNIT_CASE(hot_stripe_is_written_out),
 	KUNIT_CASE(failed_journal_is_passed_by),
 	KUNIT_CASE(failed_array_logs_nothing),
 	KUNIT_CASE(failed_array_keeps_its_cache),
