@@ -77,11 +77,11 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 
 	/* the first run only sees that nobody writes there */
-	bitmap_daemon_run(&f->mddev);
+	bitmap_daemon_run(bitmap);
 	KUNIT_EXPECT_EQ(test, f->member->flushes, 0);
 
 	schedule_work(&bitmap->daemon_work);
-	while (!READ_ONCE(f->member->flushes) && !READ_ONCE(f->member->writes))
+	while (!READ_ONCE(f->member->flushes) && work_busy(&bitmap->daemon_work))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	KUNIT_EXPECT_EQ(test, f->member->writes, 0);
@@ -90,16 +90,22 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_IOERR), 1);
 	flush_work(&bitmap->daemon_work);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
+	/* and as long as it is away, whatever the others say */
+	f->mddev.degraded = 1;
+	bitmap_daemon_run(bitmap);
+	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
+	f->mddev.degraded = 0;
+	bitmap->allclean = 0;
 
 	schedule_work(&bitmap->daemon_work);
-	while (READ_ONCE(f->member->flushes) < 2 && !READ_ONCE(f->member->writes))
+	while (READ_ONCE(f->member->flushes) < 2 && work_busy(&bitmap->daemon_work))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_OK), 1);
 	flush_work(&bitmap->daemon_work);
 	KUNIT_EXPECT_FALSE(test, md_bitmap_file_test_bit(bitmap, 0));
 
 	/* it goes to the members in the run after that; all have the data */
-	bitmap_daemon_run(&f->mddev);
+	bitmap_daemon_run(bitmap);
 	KUNIT_EXPECT_EQ(test, f->member->writes, 1);
 	KUNIT_EXPECT_TRUE(test, f->opf & REQ_FUA);
 	KUNIT_EXPECT_FALSE(test, f->opf & REQ_PREFLUSH);
@@ -113,10 +119,10 @@ static void thread_leaves_the_daemon_alone(struct kunit *test)
 	struct bitmap_fixture *f = test->priv;
 
 	f->mddev.bitmap = &f->bitmap;
-	mutex_lock(&f->mddev.bitmap_info.mutex);
+	mutex_lock(&f->mddev.bitmap_info.io_mutex);
 	bitmap_daemon_work(&f->mddev);
 	KUNIT_EXPECT_FALSE(test, work_busy(&f->bitmap.daemon_work));
-	mutex_unlock(&f->mddev.bitmap_info.mutex);
+	mutex_unlock(&f->mddev.bitmap_info.io_mutex);
 
 	mutex_lock(&f->bitmap.unplug_mutex);
 	f->bitmap.allclean = 0;
@@ -124,6 +130,34 @@ static void thread_leaves_the_daemon_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, work_busy(&f->bitmap.daemon_work));
 	mutex_unlock(&f->bitmap.unplug_mutex);
 	flush_work(&f->bitmap.daemon_work);
+	f->mddev.bitmap = NULL;
+}
+
+/* An idle array comes back to clear bits, though it is not time yet. */
+static void thread_comes_back_for_bits(struct kunit *test)
+{
+	struct bitmap_fixture *f = test->priv;
+	struct md_thread thread = { .timeout = MAX_SCHEDULE_TIMEOUT };
+
+	f->mddev.bitmap = &f->bitmap;
+	f->mddev.bitmap_info.daemon_sleep = 5 * HZ;
+	f->bitmap.daemon_lastrun = jiffies;
+	rcu_assign_pointer(f->mddev.thread, &thread);
+	f->bitmap.allclean = 1;
+	bitmap_daemon_work(&f->mddev);
+	KUNIT_EXPECT_EQ(test, thread.timeout, MAX_SCHEDULE_TIMEOUT);
+
+	f->bitmap.allclean = 0;
+	bitmap_daemon_work(&f->mddev);
+	KUNIT_EXPECT_EQ(test, thread.timeout, 5 * HZ);
+
+	/* nor does it forget them because somebody else writes the bitmap */
+	thread.timeout = MAX_SCHEDULE_TIMEOUT;
+	mutex_lock(&f->mddev.bitmap_info.io_mutex);
+	bitmap_daemon_work(&f->mddev);
+	mutex_unlock(&f->mddev.bitmap_info.io_mutex);
+	KUNIT_EXPECT_EQ(test, thread.timeout, 5 * HZ);
+	RCU_INIT_POINTER(f->mddev.thread, NULL);
 	f->mddev.bitmap = NULL;
 }
 
@@ -187,6 +221,7 @@ static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(second_unplug_waits_for_the_first),
 	KUNIT_CASE(bit_is_cleared_after_the_flush),
 	KUNIT_CASE(thread_leaves_the_daemon_alone),
+	KUNIT_CASE(thread_comes_back_for_bits),
 	{}
 };
 

@@ -476,7 +476,7 @@ static void bitmap_thread_goes_on_until_all_have_it(struct kunit *test)
 	struct md_thread thread = { .mddev = &f->mddev };
 
 	stripe_for_bitmap(f);
-	mutex_init(&f->mddev.bitmap_info.mutex);
+	mutex_init(&f->mddev.bitmap_info.io_mutex);
 	f->mddev.private = &f->conf;
 	f->mddev.bitmap = f;
 	f->mddev.bitmap_ops = &kunit_bitmap_ops;
