@@ -66,7 +66,7 @@ def steady(name: str, mdadm: str, state: str = "", model: str = "light",
            goals: dict[str, tuple[Goal, ...]] | None = None) -> list[Cell]:
     """The steady writers on one array."""
     return [Cell(job + name, job, "icount", writes, mdadm, state=state, model=model,
-                 goals=(goals or {}).get(job, ()), control=job + name == "qd16")
+                 goals=(goals or {}).get(job, ()), control=job + name == "qd1")
             for job, writes in (("qd1", 3000), ("qd16", 21000), ("qd64", 21000),
                                 ("uring16", 21000))]
 
