@@ -83,16 +83,22 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	schedule_work(&bitmap->daemon_work);
 	while (!READ_ONCE(f->member->flushes) && work_busy(&bitmap->daemon_work))
 		schedule_timeout_uninterruptible(1);
+	KUNIT_ASSERT_EQ(test, f->member->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	KUNIT_EXPECT_EQ(test, f->member->writes, 0);
 
 	/* this one fails, so the bit stays: no flush has covered it */
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_IOERR), 1);
 	flush_work(&bitmap->daemon_work);
-	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
+	KUNIT_ASSERT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	/* and as long as it is away, whatever the others say */
 	f->mddev.degraded = 1;
-	bitmap_daemon_run(bitmap);
+	schedule_work(&bitmap->daemon_work);
+	while (READ_ONCE(f->member->flushes) == 1 && work_busy(&bitmap->daemon_work))
+		schedule_timeout_uninterruptible(1);
+	kunit_disk_end(f->member, BLK_STS_OK);
+	flush_work(&bitmap->daemon_work);
+	KUNIT_ASSERT_EQ(test, f->member->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	f->mddev.degraded = 0;
 	bitmap->allclean = 0;
