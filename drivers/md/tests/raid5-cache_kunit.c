@@ -63,13 +63,13 @@ static void empty_flush_endio(struct bio *bio)
 	flush->status = bio->bi_status;
 }
 
-static void issue_empty_flush(struct log_fixture *f, struct empty_flush *flush)
+static int issue_empty_flush(struct log_fixture *f, struct empty_flush *flush)
 {
 	flush->ended = false;
 	bio_init(&flush->bio, f->journal->gd->part0, NULL, 0,
 		 REQ_OP_WRITE | REQ_PREFLUSH);
 	flush->bio.bi_end_io = empty_flush_endio;
-	r5l_handle_flush_request(f->log, &flush->bio);
+	return r5l_handle_flush_request(f->log, &flush->bio);
 }
 
 static void count_error(struct mddev *mddev, struct md_rdev *rdev)
@@ -651,6 +651,62 @@ static void hot_stripe_is_written_out(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
 }
 
+/* J16: what is being written out, by reclaim or by itself, is not cached. */
+static void cached_stripes_are_counted_once(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = {};
+	atomic_t *cached = &f->conf.r5c_cached_partial_stripes;
+
+	set_log(f, 2);
+	INIT_RADIX_TREE(&f->log->big_stripe_tree, GFP_NOWAIT);
+	f->conf.chunk_sectors = 128;
+	sh->dev[0].towrite = sh->dev[0].written;
+	sh->dev[0].flags = BIT(R5_OVERWRITE);
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(cached), 1);
+	/* and now a part of a block is written */
+	sh->dev[0].flags = 0;
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, atomic_read(cached), 0);
+	sh->dev[1].flags |= BIT(R5_InJournal);
+	r5c_finish_stripe_write_out(&f->conf, sh, &s);
+	KUNIT_EXPECT_EQ(test, atomic_read(cached), 0);
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_PARTIAL_STRIPE, &sh->state));
+}
+
+/* J16: who wakes reclaim for full stripes, and reclaim, count alike. */
+static void full_stripes_are_written_out(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *sh = written_stripe(test, f);
+
+	set_log(f, 2);
+	INIT_LIST_HEAD(&conf->r5c_full_stripe_list);
+	INIT_LIST_HEAD(&conf->r5c_partial_stripe_list);
+	conf->max_nr_stripes = 256;
+	conf->min_nr_stripes = 256;
+	conf->chunk_sectors = 16 << RAID5_STRIPE_SHIFT(conf);
+	sh->state = BIT(STRIPE_R5C_CACHING) | BIT(STRIPE_R5C_FULL_STRIPE);
+	atomic_set(&sh->count, 1);
+	list_add_tail(&sh->lru, &conf->r5c_full_stripe_list);
+	atomic_set(&conf->r5c_cached_full_stripes, 15);
+	r5c_do_reclaim(conf);
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->r5c_full_stripe_list));
+	atomic_set(&sh->count, 1);
+	atomic_set(&conf->r5c_cached_full_stripes, 16);
+	r5c_do_reclaim(conf);
+	KUNIT_EXPECT_TRUE(test, list_empty(&conf->r5c_full_stripe_list));
+	KUNIT_EXPECT_EQ(test, atomic_read(&conf->r5c_cached_full_stripes), 15);
+	/* nor does it go by a state of the log that is no more */
+	set_bit(R5C_LOG_TIGHT, &conf->cache_state);
+	set_bit(R5C_LOG_CRITICAL, &conf->cache_state);
+	r5c_do_reclaim(conf);
+	KUNIT_EXPECT_EQ(test, conf->cache_state, 0UL);
+}
+
 /* J4: that a stripe is on the members is nothing that may be in the log. */
 static void write_out_logs_nothing(struct kunit *test)
 {
@@ -704,6 +760,51 @@ static void failed_journal_is_passed_by(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r5l_write_stripe(f->log, sh), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_LOG_TRAPPED, &sh->state));
 	KUNIT_EXPECT_TRUE(test, test_bit(R5_InJournal, &sh->dev[1].flags));
+}
+
+/* J19: a failed journal vouches for nothing; what is cached, nobody does. */
+static void failed_journal_ends_no_flush(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct empty_flush *flush = f->flush;
+
+	/* it fails while this one is in flight */
+	set_log(f, 2);
+	KUNIT_EXPECT_EQ(test, issue_empty_flush(f, flush), 0);
+	set_bit(Faulty, &f->rdev.flags);
+	end_journal_io(f, BLK_STS_OK);
+	KUNIT_EXPECT_TRUE(test, flush->ended);
+	KUNIT_EXPECT_TRUE(test, flush->status == BLK_STS_IOERR);
+
+	percpu_ref_get(&f->mddev.writes_pending);
+	md_writeback_start(&f->mddev);
+	KUNIT_EXPECT_EQ(test, issue_empty_flush(f, flush), 0);
+	KUNIT_EXPECT_TRUE(test, flush->ended);
+	KUNIT_EXPECT_TRUE(test, flush->status == BLK_STS_IOERR);
+	md_writeback_end(&f->mddev);
+	percpu_ref_put(&f->mddev.writes_pending);
+
+	f->log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_THROUGH;
+	KUNIT_EXPECT_EQ(test, issue_empty_flush(f, flush), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, flush->ended);
+	clear_bit(Faulty, &f->rdev.flags);
+}
+
+/* J19: nor does it take a write that is then acknowledged. */
+static void failed_journal_fails_cached_writes(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct empty_flush *write = f->flush;
+
+	bio_init(&write->bio, f->journal->gd->part0, NULL, 0, REQ_OP_WRITE);
+	write->bio.bi_end_io = empty_flush_endio;
+	percpu_ref_get(&f->mddev.writes_pending);
+	set_bit(Faulty, &f->rdev.flags);
+	r5c_handle_cached_data_endio(&f->conf, sh, 2);
+	clear_bit(Faulty, &f->rdev.flags);
+	KUNIT_EXPECT_TRUE(test, write->ended);
+	KUNIT_EXPECT_TRUE(test, write->status == BLK_STS_IOERR);
 }
 
 /* J15: a write that waits for log space fails when the array does. */
@@ -908,6 +1009,8 @@ static struct kunit_case raid5_cache_cases[] = {
 	KUNIT_CASE(failed_flush_is_failed),
 	KUNIT_CASE(flush_pins_the_journal),
 	KUNIT_CASE(flush_holds_off_suspend),
+	KUNIT_CASE(failed_journal_ends_no_flush),
+	KUNIT_CASE(failed_journal_fails_cached_writes),
 	{}
 };
 
@@ -938,6 +1041,8 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(write_during_check_is_logged),
 	KUNIT_CASE(write_out_logs_nothing),
 	KUNIT_CASE(hot_stripe_is_written_out),
+	KUNIT_CASE(cached_stripes_are_counted_once),
+	KUNIT_CASE(full_stripes_are_written_out),
 	KUNIT_CASE(failed_journal_is_passed_by),
 	KUNIT_CASE(failed_array_logs_nothing),
 	KUNIT_CASE(failed_array_keeps_its_cache),
