@@ -84,6 +84,16 @@ def now_and_then(interval: int) -> list[Cell]:
                                ("-fdatasync", "SYNC=none FDATASYNC=1"))]
 
 
+def journaled() -> list[Cell]:
+    """Writers on a RAID5 with a journal: in both modes, random and in sequence, with fsync()."""
+    return [Cell(f"{mode}-{rw.removesuffix('write') or 'seq'}-qd{depth}"
+                 f"{f'-fsync{syncs}' if syncs else ''}", "journal", "icount", 2100, WB, disks=4,
+                 model="flush", journal=mode, words=f"RW={rw} DEPTH={depth} SYNCS={syncs}",
+                 parts=SYNCED if syncs else (Part(),), again=False)
+            for mode in ("write-through", "write-back") for rw in ("randwrite", "write")
+            for depth in (1, 16, 64) for syncs in (0, 1, 32)]
+
+
 CELLS = (
     Cell("qd1-tt", "qd1", "tt", 3000, RAID6, goals=(Goal("p99", 2.05, "device"),)),
     Cell("qd16-tt", "qd16", "tt", 3000, RAID6, control=True,
@@ -112,6 +122,7 @@ CELLS = (
       for n in (0, 2, 4)),
     *(Cell(f"{mode}-qd16", "qd16", "icount", 21000, WB, disks=4, journal=mode)
       for mode in ("write-through", "write-back")),
+    *journaled(),
     Cell("raid5-qd16", "qd16", "icount", 21000, "--level=5 --bitmap=none", disks=5),
     Cell("seq", "seq", "icount", 3000, RAID6),
     Cell("seqread", "seqread", "icount", 3000, RAID6, parts=READ),
