@@ -30,7 +30,7 @@ VARIANTS = ("base", "patched")
 CLOCK = "icount: 1 instruction = 1 ns, idle time skipped"
 DEVICES = ("light null_blk members, 100 us an I/O, volatile caches; 4K random O_DIRECT, QD16 or as "
            "named;\nevery450: a write each 450 ms, 1 ms a flush")
-CELLS = 5
+CELL_COUNT = 5
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9))
 STYLE = ("<style>body{max-width:60em;margin:2em auto;padding:0 1em;font:16px/1.5 sans-serif}"
          "pre{background:#f4f4f4;padding:1em;overflow-x:auto}img{max-width:100%}</style>")
@@ -234,7 +234,7 @@ def main() -> None:
 
     print(f"\n{text}\n\npage: {page}\nfigures: {results}\nlogs: {test.RESULTS}/demo", flush=True)
     good = scenarios and all(s["base_lost"] and s["patched_lost"] == 0 for s in scenarios)
-    whole = len(cells) == CELLS and all(v in c for c in cells for v in VARIANTS)
+    whole = len(cells) == CELL_COUNT and all(v in c for c in cells for v in VARIANTS)
     if not good or not whole:
         raise common.Error("the demo does not show what it should: " + (
             "a scenario did not lose on the base or lost on the patched kernel"
