@@ -762,6 +762,97 @@ static void failed_journal_is_passed_by(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_bit(R5_InJournal, &sh->dev[1].flags));
 }
 
+/* Somebody who uses the log, until he is told to go. */
+struct log_user {
+	struct mddev mddev;	/* md_thread() wants one */
+	struct log_fixture *f;
+	struct work_struct exit;
+	struct completion inside;
+	struct completion leave;
+	struct completion exited;
+};
+
+static void use_log(struct md_thread *thread)
+{
+	struct log_user *user = container_of(thread->mddev, struct log_user,
+					     mddev);
+
+	if (!completion_done(&user->inside)) {
+		complete_all(&user->inside);
+		wait_for_completion(&user->leave);
+	}
+}
+
+static void exit_log(struct work_struct *work)
+{
+	struct log_user *user = container_of(work, struct log_user, exit);
+	struct log_fixture *f = user->f;
+
+	mutex_lock(&f->mddev.reconfig_mutex);
+	r5l_exit_log(&f->conf);
+	mutex_unlock(&f->mddev.reconfig_mutex);
+	complete(&user->exited);
+}
+
+/* J13: the log does not go as long as the array's thread is at work with it. */
+static void log_stays_for_the_thread(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct log_user *user;
+	struct md_thread *thread;
+
+	user = kunit_kzalloc(test, sizeof(*user), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, user);
+	user->f = f;
+	user->mddev.pers = f->mddev.pers;
+	init_completion(&user->inside);
+	init_completion(&user->leave);
+	init_completion(&user->exited);
+	INIT_WORK(&user->exit, exit_log);
+	thread = md_register_thread(use_log, &user->mddev, "user");
+	KUNIT_ASSERT_NOT_NULL(test, thread);
+	rcu_assign_pointer(f->mddev.thread, thread);
+	md_wakeup_thread(f->mddev.thread);
+	wait_for_completion(&user->inside);
+
+	schedule_work(&user->exit);
+	while (READ_ONCE(f->conf.log))
+		schedule_timeout_uninterruptible(1);
+	/* it would be gone in less than that */
+	schedule_timeout_uninterruptible(HZ / 5);
+	KUNIT_EXPECT_FALSE(test, completion_done(&user->exited));
+	complete(&user->leave);
+	flush_work(&user->exit);
+	KUNIT_EXPECT_TRUE(test, completion_done(&user->exited));
+	mutex_lock(&f->mddev.reconfig_mutex);
+	md_unregister_thread(&f->mddev, &f->mddev.thread);
+	mutex_unlock(&f->mddev.reconfig_mutex);
+}
+
+static bool late_work_ran;
+
+static void late_work(struct work_struct *work)
+{
+	schedule_timeout_uninterruptible(HZ / 5);
+	WRITE_ONCE(late_work_ran, true);
+}
+
+/* J13: nor below its work, which may be late for an io_unit that is gone. */
+static void log_stays_for_its_work(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	late_work_ran = false;
+	INIT_WORK(&f->log->deferred_io_work, late_work);
+	schedule_work(&f->log->deferred_io_work);
+	mutex_lock(&f->mddev.reconfig_mutex);
+	r5l_exit_log(&f->conf);
+	mutex_unlock(&f->mddev.reconfig_mutex);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(late_work_ran));
+	/* or it runs into the next case */
+	schedule_timeout_uninterruptible(HZ / 2);
+}
+
 /* J19: a failed journal vouches for nothing; what is cached, nobody does. */
 static void failed_journal_ends_no_flush(struct kunit *test)
 {
@@ -943,10 +1034,11 @@ static void log_fixture_free(void *data)
 	int i;
 
 	/* a case that failed may have left I/O behind */
-	while (end_journal_io(f, BLK_STS_IOERR))
+	while (f->conf.log && end_journal_io(f, BLK_STS_IOERR))
 		;
 	mutex_lock(&f->mddev.reconfig_mutex);
-	r5l_exit_log(&f->conf);
+	if (f->conf.log)
+		r5l_exit_log(&f->conf);
 	mutex_unlock(&f->mddev.reconfig_mutex);
 	for (i = 0; i < NR_MEMBERS; i++)
 		if (f->member[i])
@@ -1009,6 +1101,8 @@ static struct kunit_case raid5_cache_cases[] = {
 	KUNIT_CASE(failed_flush_is_failed),
 	KUNIT_CASE(flush_pins_the_journal),
 	KUNIT_CASE(flush_holds_off_suspend),
+	KUNIT_CASE(log_stays_for_the_thread),
+	KUNIT_CASE(log_stays_for_its_work),
 	KUNIT_CASE(failed_journal_ends_no_flush),
 	KUNIT_CASE(failed_journal_fails_cached_writes),
 	{}
