@@ -651,6 +651,28 @@ static void hot_stripe_is_written_out(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
 }
 
+/* J12: that it cannot be read is not what its end looks like. */
+static void unreadable_log_has_not_ended(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5l_recovery_ctx *ctx;
+
+	set_log(f, 2);
+	ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	INIT_LIST_HEAD(&ctx->cached_list);
+	ctx->meta_page = f->rdev.sb_page;
+	KUNIT_ASSERT_EQ(test, r5l_recovery_allocate_ra_pool(f->log, ctx), 0);
+	memset(page_address(ctx->ra_pool[0]), 0, PAGE_SIZE);
+	f->failing = f->journal;
+	KUNIT_EXPECT_EQ(test, r5c_recovery_flush_log(f->log, ctx), -EIO);
+	/* read ahead it may; after that failed, it asks for no more than it needs */
+	KUNIT_EXPECT_EQ(test, f->seen[f->nr_seen - 1].sectors, BLOCK_SECTORS);
+	f->failing = NULL;
+	KUNIT_EXPECT_EQ(test, r5c_recovery_flush_log(f->log, ctx), 0);
+	r5l_recovery_free_ra_pool(f->log, ctx);
+}
+
 /* J16: what is being written out, by reclaim or by itself, is not cached. */
 static void cached_stripes_are_counted_once(struct kunit *test)
 {
@@ -1135,6 +1157,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(write_during_check_is_logged),
 	KUNIT_CASE(write_out_logs_nothing),
 	KUNIT_CASE(hot_stripe_is_written_out),
+	KUNIT_CASE(unreadable_log_has_not_ended),
 	KUNIT_CASE(cached_stripes_are_counted_once),
 	KUNIT_CASE(full_stripes_are_written_out),
 	KUNIT_CASE(failed_journal_is_passed_by),
