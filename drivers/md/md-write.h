@@ -45,6 +45,7 @@ enum md_test_point {
 	MD_POINT_FIRST_LOAD,	/* md_write_start(), between its two loads */
 	MD_POINT_DIRTY,		/* md_set_dirty(), between its two stores */
 	MD_POINT_READ_ONLY,	/* md_check_recovery() took it for read-only */
+	MD_POINT_SPARES,	/* md_start_sync() has looked who is to go */
 	MD_POINT_FAULTY,	/* raid5_error() has set Faulty */
 	MD_POINT_BLOCK_DIRTY,	/* llbitmap_set_page_dirty() has set the block's */
 };

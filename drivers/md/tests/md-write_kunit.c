@@ -21,6 +21,7 @@ struct write_fixture {
 	int drained;			/* what the drain gave */
 	struct wait_queue_entry waiter;	/* on sb_wait */
 	unsigned int points;		/* that were met */
+	unsigned int removals;
 	unsigned int woken;
 	bool as_it_should;
 };
@@ -164,6 +165,65 @@ static void failure_of_a_failed_array_is_recorded(struct kunit *test)
 	add_thread(test, f);
 	md_error(&f->mddev, &f->rdev);
 	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&f->runs, 10 * HZ), 0);
+}
+
+/* The last I/O to a failed device ends. */
+static void end_last_io(struct mddev *mddev, enum md_test_point point)
+{
+	struct write_fixture *f = container_of(mddev, struct write_fixture,
+					       mddev);
+
+	if (point != MD_POINT_SPARES || f->points++)
+		return;
+	atomic_dec(&f->rdev.nr_pending);
+}
+
+static int note_suspended(struct mddev *mddev, struct md_rdev *rdev)
+{
+	struct write_fixture *f = container_of(mddev, struct write_fixture,
+					       mddev);
+
+	f->removals++;
+	f->as_it_should = READ_ONCE(mddev->suspended);
+	return -EBUSY;
+}
+
+static void run_sync_work(struct write_fixture *f, sector_t resync_offset)
+{
+	f->mddev.resync_offset = resync_offset;
+	schedule_work(&f->mddev.sync_work);
+	flush_work(&f->mddev.sync_work);
+}
+
+/* Personalities rely on it: no request sees a device go. */
+static void device_leaves_a_suspended_array(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+
+	f->pers.hot_remove_disk = note_suspended;
+	f->rdev.raid_disk = 0;
+	set_bit(Faulty, &f->rdev.flags);
+	atomic_set(&f->rdev.nr_pending, 1);
+	list_add(&f->rdev.same_set, &f->mddev.disks);
+	md_test_at_point = end_last_io;
+	run_sync_work(f, MaxSector);
+	KUNIT_EXPECT_EQ(test, f->points, 1);
+	KUNIT_EXPECT_EQ(test, f->removals, 0);
+	run_sync_work(f, MaxSector);
+	KUNIT_EXPECT_EQ(test, f->removals, 1);
+	KUNIT_EXPECT_TRUE(test, f->as_it_should);
+
+	/* with a resync to do */
+	f->points = 0;
+	f->removals = 0;
+	atomic_set(&f->rdev.nr_pending, 1);
+	run_sync_work(f, 0);
+	KUNIT_EXPECT_EQ(test, f->removals, 0);
+	run_sync_work(f, 0);
+	KUNIT_EXPECT_EQ(test, f->removals, 1);
+	KUNIT_EXPECT_TRUE(test, f->as_it_should);
+	KUNIT_EXPECT_EQ(test, f->mddev.suspended, 0);
+	list_del(&f->rdev.same_set);
 }
 
 /* A stripe of a write that has ended. */
@@ -390,6 +450,7 @@ static struct kunit_case md_write_cases[] = {
 	KUNIT_CASE(second_write_waits_for_the_superblocks),
 	KUNIT_CASE(first_write_is_not_forgotten),
 	KUNIT_CASE(failure_of_a_failed_array_is_recorded),
+	KUNIT_CASE(device_leaves_a_suspended_array),
 	KUNIT_CASE(array_is_as_dirty_as_its_cache),
 	KUNIT_CASE(stripes_hold_a_reference),
 	KUNIT_CASE(empty_cache_holds_no_reference),
