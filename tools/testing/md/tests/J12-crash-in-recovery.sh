@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# finding: J12
+# title: recovery overwrites the records that it still needs
+# shows: loss
+#
+# A RAID5 of 8 with a write-back journal of 1024 blocks. 80 stripes have 6 blocks of data each that
+# were fsynced, on the journal alone; and the power fails. When the array is assembled, all its
+# writes are held and let go one by one, and after some of them the power fails again. The next
+# assembly gets further, and so on. Whatever had completed is on the media. The last assembly is
+# left alone.
+#
+# A kernel that logs data again which is in the log already needs more room than the log has: it
+# goes round and overwrites the block that the superblock still names. The next recovery finds no
+# log there and drops it. In the control the power fails once.
+
+# shellcheck source=rc.sh
+. /guest/rc.sh
+
+requires mdadm od awk /sys/kernel/config/crashblk
+
+MEMBERS=8
+ROWS=5
+DISKS=(/dev/disk{0..8})
+
+# wide_stripes FILE: random data in 6 of 7 chunks of 64 KiB of each row, with fsync
+wide_stripes() {
+	local row
+	random_blocks "$1" "$((ROWS * 7 * 16))"
+	for ((row = 0; row < ROWS; row++)); do
+		dd if="$1" of="$MD" bs=64k count=6 skip="$((row * 7))" seek="$((row * 7))" \
+			oflag=direct conv=notrunc,fsync status=none ||
+			broken "the array does not take the data"
+		dd if=/dev/zero of="$1" bs=64k count=1 seek="$((row * 7 + 6))" conv=notrunc \
+			status=none
+	done
+}
+
+# let_go COUNT: so many writes of recovery, or as many as there are; sets WRITES
+let_go() {
+	for ((WRITES = 0; WRITES < $1; WRITES++)); do
+		until [ "$(< "$GROUP/held")" -gt 0 ]; do
+			[ ! -e /run/assembled ] || return
+			pause 0.01
+		done
+		echo 1 > "$GROUP/step" || broken "crashblk: step"
+	done
+}
+
+# recovery_cut COUNT: assemble, and cut the power after so many writes; sets WRITES
+recovery_cut() {
+	rm -f /run/assembled
+	hold "all write,flush"
+	{
+		mdadm --assemble "$MD" --quiet "${DISKS[@]}" > /run/assemble.log 2>&1
+		: > /run/assembled
+	} &
+	let_go "$1"
+	echo "cut keep" > "$GROUP/power" || broken "crashblk: cut"
+	release all
+	wait_for 30 "[ -e /run/assembled ]" || broken "the assembly does not end"
+	power_back
+}
+
+# cycle [COUNT...]: sets LOST
+cycle() {
+	local count i
+
+	disks_on "$((MEMBERS + 1))" 5
+	array_journaled 5 "$MEMBERS" write-back
+	for ((i = 0; i < MEMBERS; i++)); do hold "$i read,write 2048 10239"; done
+	wide_stripes /tmp/data
+	power_cut
+	power_back
+	for count; do
+		recovery_cut "$count"
+		say "the power failed after $WRITES writes of recovery"
+	done
+	array_assemble "${DISKS[@]}"
+	LOST=$(lost_blocks /tmp/data) || exit
+	say "$# power cuts in recovery: $LOST of $((ROWS * 96)) blocks are lost"
+	array_stop
+	disks_off
+}
+
+cycle
+[ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
+cycle 1 2 4 8 16 32 64 128 256 512 540 560 1024
+[ "$LOST" -eq 0 ] ||
+	shown "lost=$LOST blocks=$((ROWS * 96)): fsynced blocks read back as they were before"
+exit 0
