@@ -6,8 +6,10 @@
  * done at its md_test_point().  Each case fails when its fix is taken out.
  */
 #include <kunit/test.h>
+#include <linux/raid/md_p.h>
 
 #include "../md.h"
+#include "kunit-disk.h"
 
 #define LONG_AGO	(2 * MD_WRITEBACK_IDLE)
 
@@ -15,6 +17,9 @@ struct write_fixture {
 	struct mddev mddev;
 	struct md_personality pers;
 	struct md_rdev rdev;
+	struct kunit_disk *member;	/* rdev's, if the case has one */
+	struct page *pages;	/* its superblock and bad blocks */
+	blk_opf_t opf;		/* of the last bio with data */
 	struct bio write;
 	struct work_struct task;	/* somebody else */
 	struct completion runs;		/* of the array's thread */
@@ -24,6 +29,7 @@ struct write_fixture {
 	unsigned int removals;
 	unsigned int woken;
 	bool as_it_should;
+	struct task_struct *thread;	/* the array's */
 };
 
 /* set by a case, for its own array; arrays that are in use meet no case */
@@ -52,6 +58,8 @@ static void add_thread(struct kunit *test, struct write_fixture *f)
 static void safemode(struct write_fixture *f)
 {
 	f->mddev.safemode = 1;
+	md_check_recovery(&f->mddev);
+	flush_work(&f->mddev.clean_work);
 	md_check_recovery(&f->mddev);
 }
 
@@ -414,6 +422,184 @@ static void clean_marking_backs_off(struct kunit *test)
 			jiffies + 2 * mddev->safemode_delay);
 }
 
+static void look_who_waits(struct mddev *mddev, enum md_test_point point)
+{
+	struct write_fixture *f = container_of(mddev, struct write_fixture,
+					       mddev);
+
+	if (point != MD_POINT_GRACE_PERIOD || f->points++)
+		return;
+	f->as_it_should = current != f->thread;
+}
+
+/* T3: the thread has stripes to handle, and waits for no grace period. */
+static void thread_waits_for_no_grace_period(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+	unsigned long end = jiffies + 10 * HZ;
+
+	add_thread(test, f);
+	f->thread = f->mddev.thread->tsk;
+	md_test_at_point = look_who_waits;
+	f->mddev.safemode = 1;
+	md_wakeup_thread(f->mddev.thread);
+	/* until it has written the superblocks that say clean */
+	while ((!READ_ONCE(f->mddev.in_sync) || READ_ONCE(f->mddev.sb_flags)) &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_EQ(test, f->points, 1);
+	KUNIT_EXPECT_TRUE(test, f->as_it_should);
+	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 1);
+	KUNIT_EXPECT_EQ(test, f->mddev.sb_flags, 0);
+}
+
+static bool note_opf(struct kunit_disk *disk, struct bio *bio)
+{
+	struct write_fixture *f = disk->private;
+
+	if (bio_sectors(bio))
+		f->opf = bio->bi_opf;
+	return true;
+}
+
+/* An array of one member, with superblocks that say clean. */
+static void add_member(struct kunit *test, struct write_fixture *f)
+{
+	struct mdp_superblock_1 *sb;
+
+	f->member = kunit_disk_alloc(test, 1024);
+	f->member->private = f;
+	f->member->at_once = note_opf;
+	f->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, 1);
+	KUNIT_ASSERT_NOT_NULL(test, f->pages);
+	sb = page_address(f->pages);
+	sb->max_dev = cpu_to_le32(4);
+	sb->bblog_offset = cpu_to_le32(8);
+	sb->bblog_size = cpu_to_le16(8);
+	KUNIT_ASSERT_EQ(test, badblocks_init(&f->rdev.badblocks, 1), 0);
+	f->rdev.bdev = f->member->gd->part0;
+	f->rdev.sb_page = f->pages;
+	f->rdev.bb_page = f->pages + 1;
+	f->rdev.sb_start = 8;
+	f->rdev.sb_size = SECTOR_SIZE;
+	f->rdev.raid_disk = 0;
+	set_bit(In_sync, &f->rdev.flags);
+	init_waitqueue_head(&f->rdev.blocked_wait);
+	list_add_tail(&f->rdev.same_set, &f->mddev.disks);
+	f->mddev.persistent = 1;
+	f->mddev.major_version = 1;
+	f->mddev.resync_offset = MaxSector;
+	f->mddev.events = 2;
+	f->mddev.in_sync = 1;
+}
+
+/* How was the superblock written that made a clean array dirty? */
+static blk_opf_t dirty_opf(struct write_fixture *f)
+{
+	f->mddev.in_sync = 1;
+	f->opf = 0;
+	set_mask_bits(&f->mddev.sb_flags, 0,
+		      BIT(MD_SB_CHANGE_CLEAN) | BIT(MD_SB_CHANGE_PENDING));
+	f->mddev.in_sync = 0;
+	md_check_recovery(&f->mddev);
+	return f->opf & (REQ_PREFLUSH | REQ_FUA);
+}
+
+/* T3: "dirty" needs nothing before it on the members. */
+static void dirty_superblock_flushes_nothing(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+
+	add_member(test, f);
+	KUNIT_EXPECT_EQ(test, dirty_opf(f), REQ_FUA);
+	KUNIT_EXPECT_EQ(test, f->member->writes, 1);
+	/* "clean" does, as what was written before shall be there */
+	safemode(f);
+	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 1);
+	KUNIT_EXPECT_EQ(test, f->member->writes, 2);
+	KUNIT_EXPECT_EQ(test, f->opf & (REQ_PREFLUSH | REQ_FUA),
+			REQ_PREFLUSH | REQ_FUA);
+	KUNIT_EXPECT_EQ(test, dirty_opf(f), REQ_FUA);
+}
+
+/* A superblock that says more than "dirty" comes after what it speaks of. */
+static void expect_a_flush(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, dirty_opf(test->priv), REQ_PREFLUSH | REQ_FUA);
+}
+
+static void superblock_of_a_recovery_flushes(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+
+	add_member(test, f);
+	f->mddev.degraded = 1;
+	expect_a_flush(test);
+	f->mddev.degraded = 0;
+	clear_bit(In_sync, &f->rdev.flags);
+	expect_a_flush(test);
+	set_bit(In_sync, &f->rdev.flags);
+	f->mddev.reshape_position = 8;
+	expect_a_flush(test);
+	f->mddev.reshape_position = MaxSector;
+	set_bit(MD_RECOVERY_RUNNING, &f->mddev.recovery);
+	expect_a_flush(test);
+	clear_bit(MD_RECOVERY_RUNNING, &f->mddev.recovery);
+	KUNIT_EXPECT_EQ(test, dirty_opf(f), REQ_FUA);
+}
+
+static void superblock_of_a_failure_flushes(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+	struct md_rdev failed = { .mddev = &f->mddev, .raid_disk = 1,
+				  .desc_nr = 1,
+				  .flags = BIT(Faulty) | BIT(In_sync) };
+
+	add_member(test, f);
+	set_bit(MD_SB_CHANGE_DEVS, &f->mddev.sb_flags);
+	expect_a_flush(test);
+	KUNIT_EXPECT_EQ(test, dirty_opf(f), REQ_FUA);
+
+	/* it has failed, and has not asked for the update yet */
+	KUNIT_ASSERT_EQ(test, badblocks_init(&failed.badblocks, 0), 0);
+	init_waitqueue_head(&failed.blocked_wait);
+	failed.sb_events = f->mddev.events + 1;	/* it has no superblock */
+	list_add_tail(&failed.same_set, &f->mddev.disks);
+	expect_a_flush(test);
+	list_del(&failed.same_set);
+	badblocks_exit(&failed.badblocks);
+}
+
+static void superblock_with_bad_blocks_flushes(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+	struct badblocks *bb = &f->rdev.badblocks;
+
+	add_member(test, f);
+	badblocks_set(bb, 0, 8, 0);
+	expect_a_flush(test);
+	badblocks_set(bb, 64, 8, 1);
+	bb->changed = 0;
+	KUNIT_EXPECT_EQ(test, dirty_opf(f), REQ_FUA);
+	/* blocks are good again: one, and then all of them */
+	badblocks_clear(bb, 0, 8);
+	expect_a_flush(test);
+	badblocks_clear(bb, 64, 8);
+	expect_a_flush(test);
+}
+
+static void superblock_of_a_journal_flushes(struct kunit *test)
+{
+	struct write_fixture *f = test->priv;
+
+	add_member(test, f);
+	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	expect_a_flush(test);
+	clear_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	set_bit(MD_JOURNAL_CLEAN, &f->mddev.flags);
+	expect_a_flush(test);
+}
+
 static void write_fixture_free(void *data)
 {
 	struct write_fixture *f = data;
@@ -421,7 +607,11 @@ static void write_fixture_free(void *data)
 	md_test_at_point = NULL;
 	mutex_lock(&f->mddev.reconfig_mutex);
 	md_unregister_thread(&f->mddev, &f->mddev.thread);
+	cancel_work_sync(&f->mddev.clean_work);
 	mutex_unlock(&f->mddev.reconfig_mutex);
+	badblocks_exit(&f->rdev.badblocks);
+	if (f->pages)
+		__free_pages(f->pages, 1);
 	mddev_destroy(&f->mddev);
 }
 
@@ -459,6 +649,12 @@ static struct kunit_case md_write_cases[] = {
 	KUNIT_CASE(stuck_stripe_ends_a_drain),
 	KUNIT_CASE(idle_cache_is_written_out),
 	KUNIT_CASE(clean_marking_backs_off),
+	KUNIT_CASE(thread_waits_for_no_grace_period),
+	KUNIT_CASE(dirty_superblock_flushes_nothing),
+	KUNIT_CASE(superblock_of_a_recovery_flushes),
+	KUNIT_CASE(superblock_of_a_failure_flushes),
+	KUNIT_CASE(superblock_with_bad_blocks_flushes),
+	KUNIT_CASE(superblock_of_a_journal_flushes),
 	{}
 };
 

@@ -4,6 +4,7 @@
  *
  * writer()	md_write_start(), a write to the members, md_write_end()
  * raid5d()	md_check_recovery(): safemode, superblock, the read-only branch
+ * cleaner()	md_clean_work(): the grace period, for raid5d(), which queues it
  * timer()	safemode_timer
  * sysfs()	array_state = clean, active or readonly; or md_allow_write()
  *
@@ -24,7 +25,7 @@
 byte writes_pending;
 bool percpu = true;		/* the mode of the reference */
 byte sync_checkers;
-bool safemode, timer_armed;
+bool safemode, timer_armed, clean_work, clean_ready;
 byte done;
 bool started, switched;		/* a recovery was started; auto-read became read-write */
 bool in_rcu[WRITERS];
@@ -53,6 +54,23 @@ inline mark_dirty()
 #endif
 }
 
+/* Needs lock, and an atomic reference. */
+inline mark_clean()
+{
+	if
+	:: !in_sync && writes_pending == 0 ->
+#ifdef M_CHECKERS_FIRST
+		sync_checkers--;
+#endif
+		in_sync = true;
+		CLEAN = true;
+#ifdef M_CHECKERS_FIRST
+		sync_checkers++
+#endif
+	:: else -> skip
+	fi
+}
+
 /* Needs lock, drops and takes it. */
 inline set_in_sync()
 {
@@ -73,18 +91,7 @@ inline set_in_sync()
 		:: else -> skip
 		fi;
 		spin_lock();
-		if
-		:: !in_sync && writes_pending == 0 ->
-#ifdef M_CHECKERS_FIRST
-			sync_checkers--;
-#endif
-			in_sync = true;
-			CLEAN = true;
-#ifdef M_CHECKERS_FIRST
-			sync_checkers++
-#endif
-		:: else -> skip
-		fi;
+		mark_clean();
 		atomic {
 			sync_checkers--;
 			if
@@ -191,7 +198,7 @@ end:
 	:: thread_wakeup ->
 		thread_wakeup = false;
 		if
-		:: NEEDED || (ro == RDWR && (CLEAN || DEVS || safemode)) ->
+		:: NEEDED || (ro == RDWR && (CLEAN || DEVS || safemode || clean_ready)) ->
 			if
 			:: atomic { !mutex -> mutex = true };
 				atomic { safe = safemode; safemode = false };
@@ -225,10 +232,22 @@ end:
 					skip
 				:: else ->
 					if
-					:: safe && !in_sync ->
+					:: clean_ready ->
 						spin_lock();
-						set_in_sync();
+						mark_clean();
+						atomic {
+							clean_ready = false;
+							sync_checkers--;
+							if
+							:: sync_checkers == 0 -> percpu = true
+							:: else -> skip
+							fi
+						};
 						spin_unlock()
+					:: else -> skip
+					fi;
+					if
+					:: safe && !in_sync -> clean_work = true
 					:: else -> skip
 					fi;
 					if
@@ -248,6 +267,45 @@ end:
 			fi
 		:: else -> skip
 		fi
+	od
+}
+
+proctype cleaner()
+{
+	bool was;
+
+end:
+	do
+	:: atomic {
+		clean_work && !lock ->
+		clean_work = false;
+#ifndef M_CLEAN_TWICE
+		if
+		:: clean_ready -> goto end
+		:: else -> skip
+		fi;
+#endif
+		sync_checkers++;
+		was = percpu;
+		percpu = false
+	   };
+		/* percpu_ref_switch_to_atomic_sync(): a grace period, if it was percpu */
+		!was || !in_rcu[0];
+#if WRITERS > 1
+		!was || !in_rcu[1];
+#endif
+#ifdef M_CLEAN_NO_MUTEX
+		spin_lock();
+		mark_clean();
+		spin_unlock();
+#endif
+		atomic {
+			was = false;
+			clean_ready = true;
+#ifndef M_CLEAN_WAKE
+			wake_thread()
+#endif
+		}
 	od
 }
 
@@ -364,7 +422,7 @@ proctype monitor()
 	if
 	:: done == WRITERS && !lock && !mutex ->
 		assert(!CLEAN && !PENDING && !DEVS && writes_pending == 0);
-		assert(!percpu || sync_checkers == 0);
+		assert(percpu && sync_checkers == 0);
 		assert(media_clean == in_sync);
 #ifndef A_NO_TIMER
 		assert(ro == RDONLY || in_sync);
@@ -398,6 +456,7 @@ init
 #endif
 #endif
 		run raid5d();
+		run cleaner();
 		run timer();
 		run monitor();
 #ifdef A_STORE_CLEAN

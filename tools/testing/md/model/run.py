@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 import aptroot  # noqa: E402
 import common  # noqa: E402
 
-MEMORY_MB = 450
+MEMORY_MB = 700
 # A run that takes longer than this has met a model that grew; nothing here takes a minute.
 SECONDS = 300
 
@@ -97,6 +97,9 @@ CLEAN = [
          ASSERTION),
     spin("clean", MUTANT, "no-wake-when-dirty", "M_DIRTY_WAKE", DEADLOCK),
     spin("clean", MUTANT, "no-wake-at-switch", "A_AUTO_READ A_NO_TIMER M_SWITCH_WAKE", ASSERTION),
+    spin("clean", MUTANT, "no-wake-when-counted", "M_CLEAN_WAKE", ASSERTION),
+    spin("clean", MUTANT, "counted-twice", "M_CLEAN_TWICE", ASSERTION),
+    spin("clean", MUTANT, "clean-without-mutex", "A_ALLOW_WRITE M_CLEAN_NO_MUTEX", DEADLOCK),
     spin("clean", MUTANT, "no-timer-at-end", "M_END_TIMER", ASSERTION),
     spin("clean", MUTANT, "unlock-wakes-no-thread", "A_HOLDER M_UNLOCK_THREAD", DEADLOCK),
     spin("clean", MUTANT, "nobody-wakes-sb-wait",
