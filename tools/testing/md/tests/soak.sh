@@ -132,12 +132,12 @@ load_on() {
 		: > "$NOTES/running.$w"
 		writer $w $((R + 1)) &
 	done
-	if [ "$PRESSURE" = yes ]; then
+	if [ "$PRESSURE" != none ]; then
 		: > "$NOTES/running.fio"
 		pick 32749
 		{
 			fio --name=pressure --filename="$MD" --offset=$((BLOCKS * 4))k \
-				--size=$((FIO_BLOCKS * 4))k --rw=randwrite --bs=4k --iodepth=8 \
+				--size=$((FIO_BLOCKS * 4))k --rw="$PRESSURE" --bs=4k --iodepth=8 \
 				--ioengine=libaio --direct=1 --time_based --runtime=600 --thread \
 				--randseed="$R" --eta=never --output=/dev/null > /dev/null 2>&1 &
 			echo $! > "$NOTES/fio.pid"
@@ -532,7 +532,7 @@ round() {
 		cache+="$R "
 		[ "$i" -eq "$NR" ] || disks+=("/dev/disk$i")
 	done
-	one_of yes no
+	one_of randwrite randrw none none
 	PRESSURE=$R
 	say "ROUND $ROUND: RAID$LEVEL of $NR, chunk ${chunk}K, $size MiB, caches $cache, fio: $R"
 	disks_on $((NR + 1)) "$size" "cache=$cache"
