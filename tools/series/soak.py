@@ -87,13 +87,16 @@ class Soak:
         self.variant = variant
         self.first = first
         self.seed = first
-        self.folder = kernel.build(variant, kernel.MODES["tcg"])
         self.results = test.RESULTS / "soak"
         self.counts: collections.Counter[str] = collections.Counter()
         self.wrong: collections.Counter[str] = collections.Counter()
         self.failures: list[dict[str, object]] = []
         self.machines = 0
+        built = kernel.build(variant, kernel.MODES["tcg"])
         shutil.rmtree(self.results, ignore_errors=True)
+        # the cache drops old kernels as others build theirs, and hours are long
+        self.folder = self.results / "kernel"
+        shutil.copytree(built, self.folder)
 
     def machine(self, length: float) -> str:
         """Rounds for @length seconds; the line that says how they went."""
