@@ -81,6 +81,10 @@ builds: ## build all that the tests run (they do it themselves if need be), run 
 prove: ## the KUnit suites alone: each case must pass, and fail with its fix taken out
 	@$(PYTHON) $(SERIES)/test.py --kind kunit $(foreach t,$(TESTS),'$(t)')
 
+.PHONY: soak
+soak: ## HOURS=1 of power cuts, failures and rebuilds at random below a verified load (SEED=N)
+	@$(PYTHON) $(SERIES)/soak.py --variant '$(VARIANT)' --hours '$(or $(HOURS),1)' --seed '$(SEED)'
+
 .PHONY: model
 model: ## the Spin models and litmus tests of the write protocol, a line each (TESTS= for some)
 	@$(PYTHON) $(SERIES)/model.py $(foreach t,$(TESTS),'$(t)')

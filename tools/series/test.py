@@ -37,7 +37,7 @@ RESULTS = common.TOP / "build" / "results"
 MUTANTS = common.TOP / series.PATCHES / "mutants"
 # What is in tests/ without being a finding's test.
 HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.sh",
-           "trace-events.sh", "migrate.sh")
+           "trace-events.sh", "migrate.sh", "soak.sh")
 # The guest's names of mdadm 4.6 and 4.2.
 MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
