@@ -994,6 +994,105 @@ static void stashed_page_comes_back(struct kunit *test)
 	put_page(aside);
 }
 
+static void free_recovery_pages(void *data)
+{
+	struct r5l_recovery_ctx *ctx = data;
+
+	__free_page(ctx->meta_page);
+	__free_page(ctx->ra_pool[0]);
+}
+
+/* A recovery that has come to block 8 of the log, sequence number 100. */
+static struct r5l_recovery_ctx *recovery_at_8(struct kunit *test,
+					      struct log_fixture *f)
+{
+	struct r5l_recovery_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx),
+						     GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	set_log(f, 40);
+	INIT_LIST_HEAD(&ctx->cached_list);
+	ctx->meta_page = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
+	ctx->ra_pool[0] = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_recovery_pages,
+						  ctx));
+	ctx->pool_offset = 8 * BLOCK_SECTORS;
+	ctx->total_pages = 1;
+	ctx->valid_pages = 1;
+	ctx->pos = 8 * BLOCK_SECTORS;
+	ctx->seq = 100;
+	return ctx;
+}
+
+/* Is a record with this sequence number and size the next one? */
+static int read_record(struct log_fixture *f, struct r5l_recovery_ctx *ctx,
+		       u64 seq, int payload)
+{
+	struct r5l_meta_block *mb = page_address(ctx->ra_pool[0]);
+
+	r5l_recovery_create_empty_meta_block(f->log, ctx->ra_pool[0], ctx->pos,
+					     seq);
+	le32_add_cpu(&mb->meta_size, payload);
+	mb->checksum = cpu_to_le32(crc32c(f->log->uuid_checksum, mb,
+					  PAGE_SIZE));
+	ctx->seq = 100;
+	return r5l_recovery_read_meta_block(f->log, ctx);
+}
+
+/* J12: what a recovery logged that the power cut short is part of the log */
+static void unfinished_recovery_is_read(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5l_recovery_ctx *ctx = recovery_at_8(test, f);
+
+	KUNIT_EXPECT_EQ(test, read_record(f, ctx, 100, 24), 0);
+	KUNIT_EXPECT_EQ(test, ctx->seq, 100);
+	KUNIT_EXPECT_EQ(test, read_record(f, ctx, 101, 24), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_record(f, ctx, 10099, 24), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx->seq, 100);
+	KUNIT_EXPECT_EQ(test, read_record(f, ctx, 10100, 24), 0);
+	KUNIT_EXPECT_EQ(test, ctx->seq, 10100);
+	/* the new log that it began: to be begun anew, in the same place */
+	KUNIT_EXPECT_EQ(test, read_record(f, ctx, 10100, 0), -EINVAL);
+}
+
+/* J12: two blocks for each stripe and one for the new log must be free */
+static void recovery_stops_short_of_the_tail(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5l_recovery_ctx *ctx = recovery_at_8(test, f);
+
+	ctx->data_only_stripes = 10;
+	set_log(f, LOG_BLOCKS - 22);
+	KUNIT_EXPECT_TRUE(test, r5c_recovery_has_room(f->log, ctx));
+	set_log(f, LOG_BLOCKS - 21);
+	KUNIT_EXPECT_FALSE(test, r5c_recovery_has_room(f->log, ctx));
+}
+
+/* J12: the new log is there, then the members have all, then the tail moves */
+static void new_log_begins_behind_the_old(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct seen_io *io = f->seen;
+	int i;
+
+	set_log(f, 40);
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), 0);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 2);
+	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, io->sector, 40 * BLOCK_SECTORS);
+	KUNIT_EXPECT_TRUE(test, io->opf & REQ_FUA);
+	KUNIT_EXPECT_EQ(test, io->last_checkpoint, 0);
+	for (i = 0, io++; i < NR_MEMBERS; i++, io++) {
+		KUNIT_EXPECT_EQ(test, io->disk, i);
+		KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
+	}
+	KUNIT_EXPECT_EQ(test, io->tail, 40 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 41 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->log->seq, R5L_RECOVERY_SEQ_JUMP + 2);
+}
+
 /* In the place of super_1_sync(): who failed, and which blocks went bad. */
 static void fixture_sync_super(struct mddev *mddev, struct md_rdev *rdev)
 {
@@ -1173,4 +1272,18 @@ static struct kunit_suite raid5_reclaim_suite = {
 	.test_cases = raid5_reclaim_cases,
 };
 
-kunit_test_suites(&raid5_cache_suite, &raid5_reclaim_suite);
+static struct kunit_case raid5_recovery_cases[] = {
+	KUNIT_CASE(unfinished_recovery_is_read),
+	KUNIT_CASE(recovery_stops_short_of_the_tail),
+	KUNIT_CASE(new_log_begins_behind_the_old),
+	{}
+};
+
+static struct kunit_suite raid5_recovery_suite = {
+	.name = "raid5-recovery",
+	.init = reclaim_fixture_init,
+	.test_cases = raid5_recovery_cases,
+};
+
+kunit_test_suites(&raid5_cache_suite, &raid5_reclaim_suite,
+		  &raid5_recovery_suite);
