@@ -20,7 +20,7 @@
 
 requires mdadm od awk /sys/kernel/config/crashblk
 
-MEMBERS=8
+NR=8
 ROWS=5
 DISKS=(/dev/disk{0..8})
 
@@ -67,9 +67,9 @@ recovery_cut() {
 cycle() {
 	local count i
 
-	disks_on "$((MEMBERS + 1))" 5
-	array_journaled 5 "$MEMBERS" write-back
-	for ((i = 0; i < MEMBERS; i++)); do hold "$i read,write 2048 10239"; done
+	disks_on "$((NR + 1))" 5
+	array_journaled 5 "$NR" write-back
+	for ((i = 0; i < NR; i++)); do hold "$i read,write 2048 10239"; done
 	wide_stripes /tmp/data
 	power_cut
 	power_back
