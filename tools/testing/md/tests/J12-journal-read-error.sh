@@ -5,7 +5,7 @@
 # title: a journal that cannot be read is taken for one that has ended
 # shows: loss
 #
-# A RAID5 with a write-back journal, whose cache holds blocks that were fsynced, and the power fails.
+# A RAID5 with a write-back journal, whose cache holds fsynced blocks, and the power fails.
 # When the array is assembled the journal fails to read some sectors: first behind all records, then
 # among them. Afterwards they can be read again.
 #
@@ -42,8 +42,8 @@ cycle() {
 		say "$1: the array starts"
 	else
 		[ "$1" = needed ] || broken "$1: $(< /run/assemble.log)"
-		[ ! -e "$MDSYS/array_state" ] || [[ $(< "$MDSYS/array_state") = @(clear|inactive) ]] ||
-			broken "the array is $(< "$MDSYS/array_state")"
+		STATE=$(cat "$MDSYS/array_state" 2> /dev/null)
+		[[ $STATE = @(|clear|inactive) ]] || broken "the array is $STATE"
 		dmesg | grep -q "md0: the journal .* cannot be read" || broken "nobody says why"
 		say "$1: the array is not started"
 		[ ! -e "$MDSYS" ] || array_stop

@@ -7,8 +7,8 @@
 #
 # A RAID5 with a journal is in the midst of a write, which one member has and the other two have
 # not, when the power fails. The journal's superblock is well, but its log is gone: where the tail
-# should be is no record. The array is assembled; when it is idle, it is checked, and a member fails,
-# whose block was never written, and is read.
+# should be is no record. The array is assembled; when it is idle, it is checked, and a member
+# fails, whose block was never written, and is read.
 #
 # A kernel that begins a new log in silence leaves parity that fits no data. One that says what has
 # happened, and resyncs, does not. In the control the write is not held, so parity fits.

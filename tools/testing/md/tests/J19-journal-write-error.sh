@@ -11,8 +11,8 @@
 # all is well again. Then in write-back mode, with FUA, and the members take nothing yet. If that is
 # acknowledged the data is in the members' caches, or in memory alone.
 #
-# A kernel that knows that the journal is gone flushes the members for the fsync(), and fails a write
-# that is in its cache alone. In the control nothing fails and nothing is held.
+# A kernel that knows that the journal is gone flushes the members for the fsync(), and fails a
+# write that is in its cache alone. In the control nothing fails and nothing is held.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh

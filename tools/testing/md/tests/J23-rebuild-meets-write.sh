@@ -11,7 +11,8 @@
 #
 # A kernel that fetches nothing for a degraded stripe that is in the journal, which in write-through
 # a stripe is until the members have the write, has not read it when the write ends and nothing else
-# keeps it from checking parity: a BUG() in handle_parity_checks5(). In the first cycle nobody reads.
+# keeps it from checking parity: a BUG() in handle_parity_checks5(). In the first cycle nobody
+# reads.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh

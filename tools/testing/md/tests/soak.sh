@@ -344,7 +344,8 @@ event_cut() {
 		say "held: $RULE"
 		pause_random 800
 	fi
-	one_of cut cut cut 'cut keep'
+	pick 4
+	if [ "$R" -eq 0 ]; then R='cut keep'; else R=cut; fi
 	how=$R
 	members_state
 	say "$how; members in sync: ${GOOD[*]}; rebuilt: ${SPARES[*]}; failed: ${BAD[*]}"
@@ -393,7 +394,7 @@ event_fail() {
 		mdadm --fail "$MD" "/dev/disk$disk" 2> /dev/null || wrong "disk$disk does not fail"
 		return 0
 	fi
-	one_of write write,flush,fua
+	one_of write,flush,fua write
 	say "disk$disk fails each $R"
 	echo "$disk $R" > "$GROUP/fail" || broken "crashblk: fail"
 	state_of "$disk"
@@ -462,8 +463,8 @@ event_read_error() {
 	say "read error: $rule"
 	echo "$rule" > "$GROUP/fail" || broken "crashblk: fail"
 	count read_errors
-	within 25 dd if="$MD" of=/dev/null bs=64k count=$(((BLOCKS + FIO_BLOCKS) / 16)) iflag=direct \
-		status=none || wrong "a read error of one member reaches the reader"
+	within 25 dd if="$MD" of=/dev/null bs=64k count=$(((BLOCKS + FIO_BLOCKS) / 16)) \
+		iflag=direct status=none || wrong "a read error of one member reaches the reader"
 }
 
 # journal_failed: the end of a round. Writes fail then, and what was fsynced is on the members.
@@ -496,7 +497,7 @@ idle_and_whole() {
 	verify "the load has ended"
 	settled
 	replaced
-	wait_for 60 "[ \"\$(< $MDSYS/sync_action)\" = idle ] && [ \"\$(< $MDSYS/degraded)\" = 0 ]" ||
+	wait_for 60 "[ \"\$(< $MDSYS/sync_action) \$(< $MDSYS/degraded)\" = 'idle 0' ]" ||
 		wrong "the array does not become whole"
 	echo check > "$MDSYS/sync_action" || wrong "no check"
 	count checks
@@ -532,7 +533,7 @@ round() {
 		cache+="$R "
 		[ "$i" -eq "$NR" ] || disks+=("/dev/disk$i")
 	done
-	one_of randwrite randrw none none
+	one_of none randwrite none randrw
 	PRESSURE=$R
 	say "ROUND $ROUND: RAID$LEVEL of $NR, chunk ${chunk}K, $size MiB, caches $cache, fio: $R"
 	disks_on $((NR + 1)) "$size" "cache=$cache"
@@ -554,7 +555,7 @@ round() {
 	for ((events = R + 3; events; events--)); do
 		load_on
 		pause_random 1500
-		one_of cut cut cut cut fail fail fail replace replace mode mode check read_error
+		one_of cut fail cut replace cut mode cut fail replace fail mode check read_error
 		case $R in
 		cut) event_cut ;;
 		fail) event_fail ;;
