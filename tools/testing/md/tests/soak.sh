@@ -345,7 +345,7 @@ event_cut() {
 		pause_random 800
 	fi
 	pick 4
-	if [ "$R" -eq 0 ]; then R='cut keep'; else R=cut; fi
+	if [ "$R" -eq 0 ]; then R='cut keep'; else R='cut'; fi
 	how=$R
 	members_state
 	say "$how; members in sync: ${GOOD[*]}; rebuilt: ${SPARES[*]}; failed: ${BAD[*]}"
