@@ -39,8 +39,10 @@ cycle() {
 	random_blocks /tmp/data 1
 	mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
 	wait_for 10 "mdadm --remove $MD /dev/disk1 2> /dev/null" || broken "disk1 stays"
+	# have the stripe leave the stripe cache, which still knows the block
+	dd if="$MD" of=/dev/null bs=64k iflag=direct status=none || broken "$MD cannot be read"
 	# adding a member waits for writes: let the rebuild wait in front of the row instead
-	echo 384 > "$MDSYS/sync_max"
+	wait_for 10 "echo 384 2> /dev/null > $MDSYS/sync_max" || broken "no sync_max"
 	mdadm --add --quiet "$MD" /dev/disk4 || broken "disk4 is not added"
 	wait_for 10 "[[ \"\$(< $MDSYS/sync_completed)\" = 384* ]]" || broken "no rebuild"
 	hold "0 write 2432 2439"
