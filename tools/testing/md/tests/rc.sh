@@ -224,10 +224,12 @@ on_members() {
 	local rows row
 	rows=$(($(stat -c %s "$1") / 131072))
 	for ((row = 0; row < rows; row++)); do
-		dd if="$1" bs=64k count=1 skip=$((row * 2)) status=none > /tmp/want
-		dd if="/dev/disk$(((3 - row % 3) % 3))" bs=64k count=1 skip=$((16 + row)) \
-			iflag=direct status=none | cmp -l /tmp/want - |
-			awk '{ other[int(($1 - 1) / 4096)] = 1 } END { print 16 - length(other) }'
+		paste -d '\n' <(dd if="$1" bs=64k count=1 skip=$((row * 2)) status=none |
+			od -An -v -t x8 -w4096) \
+			<(dd if="/dev/disk$(((3 - row % 3) % 3))" bs=64k count=1 \
+				skip=$((16 + row)) iflag=direct status=none |
+				od -An -v -t x8 -w4096) |
+			awk 'NR % 2 { want = $0; next } $0 == want { n++ } END { print n + 0 }'
 	done | awk '{ n += $1 } END { print n }'
 }
 
