@@ -47,6 +47,8 @@ WARM = "--level=6 --bitmap=internal --bitmap-chunk=64M"
 COLD = "--level=6 --bitmap=internal --bitmap-chunk=64K"
 LOCKLESS = "--level=6 --bitmap=lockless"
 WB = "--level=5"
+# The light members keep no data, so the journal's log is lost: no resync of that.
+FROZEN = "sync_action=frozen"
 
 READ = (Part(job="read", kind="read"),)
 SYNCED = (Part(), Part(" sync", "write", "sync"))
@@ -88,7 +90,8 @@ def journaled() -> list[Cell]:
     """Writers on a RAID5 with a journal: in both modes, random and in sequence, with fsync()."""
     return [Cell(f"{mode}-{rw.removesuffix('write') or 'seq'}-qd{depth}"
                  f"{f'-fsync{syncs}' if syncs else ''}", "journal", "icount", 2100, WB, disks=4,
-                 model="flush", journal=mode, words=f"RW={rw} DEPTH={depth} SYNCS={syncs}",
+                 model="flush", journal=mode, settings=FROZEN,
+                 words=f"RW={rw} DEPTH={depth} SYNCS={syncs}",
                  parts=SYNCED if syncs else (Part(),), again=False)
             for mode in ("write-through", "write-back") for rw in ("randwrite", "write")
             for depth in (1, 16, 64) for syncs in (0, 1, 32)]
@@ -120,7 +123,7 @@ CELLS = (
       for n in (1, 2)),
     *(Cell(f"threads{n}-qd16", "qd16", "icount", 21000, RAID6, settings=f"group_thread_cnt={n}")
       for n in (0, 2, 4)),
-    *(Cell(f"{mode}-qd16", "qd16", "icount", 21000, WB, disks=4, journal=mode)
+    *(Cell(f"{mode}-qd16", "qd16", "icount", 21000, WB, disks=4, journal=mode, settings=FROZEN)
       for mode in ("write-through", "write-back")),
     *journaled(),
     Cell("raid5-qd16", "qd16", "icount", 21000, "--level=5 --bitmap=none", disks=5),
