@@ -20,30 +20,11 @@ requires mdadm cmp /sys/kernel/config/crashblk
 
 # cycle [HOLD]: sets MISMATCH and LOST
 cycle() {
-	local writer
 	disks_on 4 16
 	array_journaled 5 3 write-through
 	[ -n "${1:-}" ] || ! dmesg | grep -q "md0: the journal .* has no log" ||
 		broken "a new journal is complained of"
-	random_blocks /tmp/old 32
-	dd if=/tmp/old of="$MD" bs=128k count=1 oflag=direct conv=notrunc,fsync status=none ||
-		broken "the array does not take the data"
-	# disk0 and disk1 have data, disk2 parity
-	[ -z "${1:-}" ] || hold "2 write 2048 2055"
-	random_blocks /tmp/new 1
-	dd if=/tmp/new of="$MD" bs=4k count=1 oflag=direct conv=notrunc,fsync status=none &
-	writer=$!
-	if [ -n "${1:-}" ]; then
-		wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "no parity is written"
-		wait_for 10 "dd if=/dev/disk0 bs=4k count=1 skip=256 iflag=direct status=none |
-			cmp -s - /tmp/new" || broken "the data is not written"
-	else
-		wait "$writer" || broken "the array does not take the data"
-	fi
-	echo "cut keep" > "$GROUP/power" || broken "crashblk: cut keep"
-	release all
-	wait "$writer"
-	power_back
+	row_torn "${1:-}"
 	dd if=/dev/zero of=/dev/disk3 bs=1M seek=1 count=15 oflag=direct status=none ||
 		broken "the log is not lost"
 	array_assemble /dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3

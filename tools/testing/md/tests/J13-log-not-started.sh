@@ -23,7 +23,7 @@ DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3 /dev/disk4)
 
 # cycle [FAIL]: sets LOST
 cycle() {
-	local writer i
+	local writer
 	disks_on 5 16
 	array_journaled 5 3 write-through
 	mdadm --add "$MD" /dev/disk4 2> /dev/null || broken "no spare"
@@ -60,12 +60,7 @@ cycle() {
 	echo all > "$GROUP/unfail"
 	array_assemble "${DISKS[@]}"
 	mdadm --fail "$MD" /dev/disk0 2> /dev/null || broken "disk0 does not fail"
-	LOST=0
-	for ((i = 0; i < 32; i++)); do
-		dd if="$MD" bs=4k count=1 skip="$i" iflag=direct status=none 2> /dev/null |
-			cmp -s - <(dd if=/tmp/data bs=4k count=1 skip="$i" status=none) ||
-			LOST=$((LOST + 1))
-	done
+	LOST=$(blocks_lost 32)
 	say "${1:-nothing fails}: $LOST of 32 blocks are lost"
 	array_stop
 	disks_off

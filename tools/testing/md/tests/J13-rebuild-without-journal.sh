@@ -17,17 +17,6 @@
 
 requires mdadm cmp /sys/kernel/config/crashblk
 
-# blocks_lost: of 32, how many cannot be read, or are not what was written
-blocks_lost() {
-	local i count=0
-	for ((i = 0; i < 32; i++)); do
-		dd if="$MD" bs=4k count=1 skip="$i" iflag=direct status=none 2> /dev/null |
-			cmp -s - <(dd if=/tmp/data bs=4k count=1 skip="$i" status=none) ||
-			count=$((count + 1))
-	done
-	echo "$count"
-}
-
 # cycle [journal]: what fails first; sets LOST
 cycle() {
 	local degraded
@@ -39,11 +28,11 @@ cycle() {
 	[ -z "${1:-}" ] || mdadm --fail "$MD" /dev/disk3 2> /dev/null ||
 		broken "the journal does not fail"
 	mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
-	degraded=$(blocks_lost)
+	degraded=$(blocks_lost 32)
 	mdadm --add "$MD" /dev/disk4 2> /dev/null || broken "no spare"
 	wait_for 30 "[ \"\$(< $MDSYS/degraded)\" = 0 ]" || broken "no spare takes its place"
 	mdadm --fail "$MD" /dev/disk0 2> /dev/null || broken "disk0 does not fail"
-	LOST=$(blocks_lost)
+	LOST=$(blocks_lost 32)
 	say "${1:-nothing} fails first: $degraded of 32 blocks are lost without a member," \
 		"$LOST after the rebuild"
 	LOST=$((LOST + degraded))
