@@ -6,11 +6,16 @@ A finding's VM test passes here if the base fails it and the patched kernel pass
 if it passes on the patched tree and fails with its fix taken out (patches/7.3/mutants); a model, if
 it finds the base's logic at fault and the fixed logic not. What is not about a finding (kind
 series) has to pass on its own.
+
+As many run at once as there are CPUs. A test of which a run broke, that is, could not make its
+interleaving, is run again alone when the others are done, and its line says so.
 """
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -19,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import Callable
 
@@ -43,8 +49,10 @@ MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
 MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
 KINDS = ("series", "kunit", "model", "vm")
-SHOWN, SKIPPED, HANG = 1, 4, 124
+SHOWN, BROKEN, SKIPPED, HANG = 1, 2, 4, 124
 EVIDENCE_LINES = 40
+# What a VM wants, and who runs it.
+LANE_MIB = 2560
 
 
 @dataclasses.dataclass
@@ -162,6 +170,10 @@ def verdict(status: int, shows: str, out: pathlib.Path) -> tuple[str, str]:
     return "broken", evidence(out, status)
 
 
+class Broken(common.Error):
+    """The set-up did not come about: it says nothing of the kernel."""
+
+
 class Suite:
     """All tests, and what came of them."""
 
@@ -170,6 +182,9 @@ class Suite:
         self.kinds = kinds
         self.repeat = repeat
         self.outcomes: list[Outcome] = []
+        self.jobs: list[Callable[[], None]] = []
+        self.again: list[Callable[[], None]] = []
+        self.printing = threading.Lock()
 
     def asked(self, name: str, kind: str) -> bool:
         """Whether TESTS= and KIND= ask for it."""
@@ -179,16 +194,38 @@ class Suite:
     def add(self, outcome: Outcome, began: float) -> None:
         """Note and print."""
         outcome.seconds = round(time.monotonic() - began, 1)
-        self.outcomes.append(outcome)
-        print(outcome.line(), flush=True)
+        with self.printing:
+            self.outcomes.append(outcome)
+            print(outcome.line(), flush=True)
 
-    def vm_test(self, path: pathlib.Path) -> None:
-        """A finding's test, on the base and on the patched kernel."""
+    def run(self) -> None:
+        """All that was asked for, then alone what broke beside the others."""
+        lanes = min(os.cpu_count() or 1, max(1, common.free_memory() // LANE_MIB))
+        pool = concurrent.futures.ThreadPoolExecutor(lanes)
+        try:
+            for job in concurrent.futures.as_completed([pool.submit(j) for j in self.jobs]):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            common.end_children()
+            raise
+        pool.shutdown()
+        for rest in self.again:
+            rest()
+
+    def broke(self, what: str, out: pathlib.Path, job: Callable[[str], None]) -> None:
+        """@job, whose run in @out broke, is to be done once more, and told why."""
+        common.say(f"{what} broke: once more, alone, when the others are done")
+        note = f"alone, as beside another it broke: {said(out, 'BROKEN:')}"
+        self.again.append(lambda: job(note))
+
+    def vm_test(self, path: pathlib.Path, before: str = "") -> None:
+        """A finding's test, on the base and on the patched kernel; @before: what broke it."""
         head = headers(path)
         mode = head.get("mode", "tcg")
         outcome = Outcome(path.stem, head["finding"], "vm")
         began = time.monotonic()
-        notes = []
+        notes = [before] if before else []
         for variant in ("base", "patched"):
             folder = kernel.build(variant, kernel.MODES[mode])
             seen = []
@@ -207,6 +244,9 @@ class Suite:
                 notes.append(f"{variant}: {', '.join(s for s, _ in seen)}")
             elif seen[0][1]:
                 notes.append(f"{variant}{times}: {seen[0][1]}")
+            if "broken" in words and not before:
+                self.broke(f"{path.stem} on {variant}", out, functools.partial(self.vm_test, path))
+                return
         outcome.note = "\n     ".join(notes)
         self.add(outcome, began)
 
@@ -295,15 +335,21 @@ class Suite:
 
     def plain(self, name: str, check: Callable[[pathlib.Path], str]) -> None:
         """A test of the tools: kind series."""
-        if not self.asked(name, "series"):
-            return
+        if self.asked(name, "series"):
+            self.jobs.append(lambda: self.checked(name, check))
+
+    def checked(self, name: str, check: Callable[[pathlib.Path], str], before: str = "") -> None:
+        """Run such a test; @before: what broke it."""
         outcome = Outcome(name, "", "series")
         began = time.monotonic()
         out = RESULTS / "series" / name.replace("/", "-")
         try:
-            outcome.note = check(out)
+            outcome.note = "\n     ".join(filter(None, (before, check(out))))
             outcome.patched = "passes"
         except Exception as err:  # whatever it is, the other tests go on
+            if isinstance(err, Broken) and not before:
+                self.broke(name, out, functools.partial(self.checked, name, check))
+                return
             outcome.patched = "fails"
             outcome.note = f"{type(err).__name__}: {err}"
         self.add(outcome, began)
@@ -318,7 +364,7 @@ class Suite:
             status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat",
                         *options)
             if status:
-                raise common.Error(evidence(out, status))
+                raise (Broken if status == BROKEN else common.Error)(evidence(out, status))
             return said(out, "RESULT:")
         self.plain(name, check)
 
@@ -362,6 +408,10 @@ class Suite:
         passed = sum(o.good for o in self.outcomes)
         skipped = sum(o.skipped and not o.good for o in self.outcomes)
         failed = len(self.outcomes) - passed - skipped
+        # a CI's output may be cut in its middle
+        for outcome in self.outcomes:
+            if not outcome.good and not outcome.skipped:
+                print(outcome.line())
         if not self.outcomes and self.wanted:
             print(f"error: no test's name matches {' or '.join(self.wanted)}; a whole run prints "
                   "the names, as kunit/SUITE.CASE, model/FINDING, J5-empty-flush",
@@ -449,13 +499,13 @@ def main() -> None:
             common.need_tools({"qemu-system-x86_64": "qemu-system-x86"})
             common.run(["/usr/bin/python3", TESTING / "vm/initramfs.py"], what="initramfs.py")
         base_mod.find()
-        for name, check in selftest.CHECKS.items():
-            suite.plain(name, check)
-        if "model" in suite.kinds and (not args.tests or any("model" in t for t in args.tests)):
-            suite.models()
         if "kunit" in suite.kinds and (not args.tests or any(
                 re.search(t, "kunit/") or "kunit" in t or "raid5" in t for t in args.tests)):
-            suite.kunit()
+            suite.jobs.append(suite.kunit)
+        if "model" in suite.kinds and (not args.tests or any("model" in t for t in args.tests)):
+            suite.jobs.append(suite.models)
+        for name, check in selftest.CHECKS.items():
+            suite.plain(name, check)
         suite.guest("crashblk/base", "base", "tcg", "crash/selftest.sh")
         suite.guest("crashblk/patched", "patched", "tcg", "crash/selftest.sh")
         suite.guest("lockdep/crashblk", "patched", "uml", "crash/selftest.sh")
@@ -476,8 +526,9 @@ def main() -> None:
             if "finding" not in headers(path):
                 raise common.Error(f"{path} has no line '# finding: ' at its head")
             if suite.asked(path.stem, "vm"):
-                suite.vm_test(path)
+                suite.jobs.append(functools.partial(suite.vm_test, path))
             suite.guest(f"lockdep/{path.stem}", "patched", "uml", f"tests/{path.name}")
+        suite.run()
     except (common.Error, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         suite.outcomes.append(Outcome("the run itself", "", "series", patched="fails",

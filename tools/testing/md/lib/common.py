@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Callable, Iterator, NoReturn, Sequence
 
@@ -19,8 +20,17 @@ SERIES = "7.3"
 
 START = time.monotonic()
 
-# The locks held; children inherit them, so that a lock lives as long as the work under it.
-_LOCKS: set[int] = set()
+
+class _Locks(threading.local):
+    """The locks that a thread holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: set[int] = set()
+
+
+# Children inherit them, so that a lock lives as long as the work under it.
+_LOCKS = _Locks()
 
 
 class Error(Exception):
@@ -45,7 +55,9 @@ def log_path(name: str) -> pathlib.Path:
 
 def say(text: str) -> None:
     """One line of progress, with the seconds since the tool began."""
-    print(f"[{time.monotonic() - START:5.0f} s] {text}", file=sys.stderr, flush=True)
+    # whole, whatever other threads print
+    sys.stderr.write(f"[{time.monotonic() - START:5.0f} s] {text}\n")
+    sys.stderr.flush()
 
 
 def need_disk(path: pathlib.Path, gigabytes: float, what: str) -> None:
@@ -56,6 +68,13 @@ def need_disk(path: pathlib.Path, gigabytes: float, what: str) -> None:
         raise Error(
             f"{what} needs {gigabytes:.1f} GB below {path}, only {free:.1f} GB are free.\n"
             f"Make room, or set MD_WRITE_CACHE to a folder on a larger disk.")
+
+
+def free_memory() -> int:
+    """What the machine has left, in MiB."""
+    with open("/proc/meminfo", encoding="ascii") as rows:
+        fields = dict(row.split(":") for row in rows)
+    return int(fields["MemAvailable"].split()[0]) >> 10
 
 
 def need_tools(tools: dict[str, str]) -> None:
@@ -80,16 +99,16 @@ def locked(name: str) -> Iterator[None]:
         except BlockingIOError:
             say(f"waiting for another run that holds {path}")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        _LOCKS.add(handle.fileno())
+        _LOCKS.held.add(handle.fileno())
         try:
             yield
         finally:
-            _LOCKS.discard(handle.fileno())
+            _LOCKS.held.discard(handle.fileno())
 
 
 def inherited() -> tuple[int, ...]:
     """For pass_fds of every child that works under a lock."""
-    return tuple(_LOCKS)
+    return tuple(_LOCKS.held)
 
 
 @contextlib.contextmanager
@@ -127,6 +146,14 @@ def run(cmd: Sequence[str | pathlib.Path], *, cwd: pathlib.Path | None = None,
         raise Error(f"{what or str(cmd[0])} failed (exit status {done.returncode}):\n"
                     f"{tail}{where}")
     return out
+
+
+def end_children() -> None:
+    """Ask what this process has started, in any thread, to end."""
+    for task in pathlib.Path("/proc/self/task").glob("*/children"):
+        for child in task.read_text("ascii").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGTERM)
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -249,8 +249,9 @@ on_members() {
 	done | awk '{ n += $1 } END { print n }'
 }
 
-# row_torn [HOLD]: a RAID5 of 3 has a row of /tmp/old, whose first block, on disk0, is overwritten by
-# /tmp/new; with HOLD disk2 does not get the parity of that. Then the power fails and comes back.
+# row_torn [HOLD]: a RAID5 of 3 has a row of /tmp/old, whose first block, on disk0, is overwritten
+# by /tmp/new; with HOLD disk2 does not get the parity of that. Then the power fails and comes
+# back.
 row_torn() {
 	local writer
 	random_blocks /tmp/old 32

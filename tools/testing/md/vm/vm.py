@@ -312,9 +312,7 @@ def disks(paths: List[pathlib.Path]) -> List[pathlib.Path]:
 
 def need_memory(mebi: int) -> None:
     """Refuse to start what would drive the host out of memory."""
-    with open("/proc/meminfo", encoding="ascii") as rows:
-        fields = dict(row.split(":") for row in rows)
-    free = int(fields["MemAvailable"].split()[0]) >> 10
+    free = common.free_memory()
     if free < mebi:
         raise common.Error(f"the machine has {mebi} MiB of memory, the host only {free} MiB left: "
                            "end something or lower --mem")
