@@ -1093,6 +1093,30 @@ static void new_log_begins_behind_the_old(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->log->seq, R5L_RECOVERY_SEQ_JUMP + 2);
 }
 
+/* J25: dm-raid finds its log there only; the old one ends when all is on the members */
+static void new_log_begins_at_the_first_block(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct seen_io *io = f->seen;
+	int i;
+
+	f->mddev.persistent = 0;
+	set_log(f, 40);
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), 0);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
+	for (i = 0; i < NR_MEMBERS; i++, io++) {
+		KUNIT_EXPECT_EQ(test, io->disk, i);
+		KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
+	}
+	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, io->sector, 0);
+	KUNIT_EXPECT_TRUE(test, io->opf & REQ_FUA);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	KUNIT_EXPECT_EQ(test, f->log->next_checkpoint, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->log->seq, R5L_RECOVERY_SEQ_JUMP + 2);
+}
+
 /* In the place of super_1_sync(): who failed, and which blocks went bad. */
 static void fixture_sync_super(struct mddev *mddev, struct md_rdev *rdev)
 {
@@ -1276,6 +1300,7 @@ static struct kunit_case raid5_recovery_cases[] = {
 	KUNIT_CASE(unfinished_recovery_is_read),
 	KUNIT_CASE(recovery_stops_short_of_the_tail),
 	KUNIT_CASE(new_log_begins_behind_the_old),
+	KUNIT_CASE(new_log_begins_at_the_first_block),
 	{}
 };
 

@@ -155,6 +155,17 @@ array_stop() {
 	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
 }
 
+# dm_raid_table MODE: a raid5 of /dev/disk0 to 2, whose metadata is on disk3 to 5 and whose journal
+# is disk6
+dm_raid_table() {
+	local i
+	printf '0 %d raid raid5_ls 5 128 journal_dev /dev/disk6 journal_mode %s 3' 32768 "$1"
+	for i in 0 1 2; do
+		printf ' /dev/disk%d /dev/disk%d' $((3 + i)) "$i"
+	done
+	echo
+}
+
 # ---- data ------------------------------------------------------------------
 
 # random_blocks FILE COUNT: COUNT blocks of 4 KiB, none of them zero
