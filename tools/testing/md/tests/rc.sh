@@ -159,7 +159,7 @@ array_stop() {
 # is disk6
 dm_raid_table() {
 	local i
-	printf '0 %d raid raid5_ls 5 128 journal_dev /dev/disk6 journal_mode %s 3' 32768 "$1"
+	printf '0 32768 raid raid5_ls 6 128 nosync journal_dev /dev/disk6 journal_mode %s 3' "$1"
 	for i in 0 1 2; do
 		printf ' /dev/disk%d /dev/disk%d' $((3 + i)) "$i"
 	done
