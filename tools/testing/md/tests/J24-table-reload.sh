@@ -12,7 +12,9 @@
 #
 # A kernel that starts the journal when the table is loaded recovers from it beside the table
 # that writes to it: the new one begins with a cache of what it found, of which it makes parity. In
-# the control the table is loaded while the device is suspended.
+# the control the table is loaded while the device is suspended. One that starts it when the table
+# becomes active may be told to forget the table, and refuses to resume, each time, with a journal
+# that cannot be read; it has everything when that can be read again.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -70,4 +72,24 @@ for MODE in writethrough writeback; do
 	[ "$MISMATCH" -le "$WORST" ] || WORST=$MISMATCH
 done
 [ "$WORST" -eq 0 ] || shown "mismatch=$WORST: parity that fits no data"
+
+disks_on 7 8
+dm_new lv < <(dm_raid_table writeback)
+half_stripes /tmp/data "$((2 * BLOCKS))"
+dmsetup load lv < <(dm_raid_table writeback) || broken "the table is not loaded"
+within 30 dmsetup clear --noudevsync lv || broken "the table is not forgotten"
+within 30 dmsetup suspend --nolockfs --noudevsync lv || broken "suspend"
+dmsetup load lv < <(dm_raid_table writeback) || broken "the table is not loaded"
+echo "6 read 0 16383" > "$GROUP/fail" || broken "crashblk: fail"
+for TRY in first second; do
+	! within 30 dm_resume lv 2> /dev/null || broken "the $TRY resume succeeds without its log"
+done
+echo all > "$GROUP/unfail"
+! within 30 dm_resume lv 2> /dev/null || broken "a resume succeeds without its log"
+dmsetup load lv < <(dm_raid_table writeback) || broken "the table is not loaded"
+within 30 dm_resume lv || broken "resume"
+LOST=$(lost_blocks /tmp/data) || exit
+within 30 dm_del lv || broken "the device cannot be removed"
+disks_off
+[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were"
 exit 0
