@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing/md/lib"))
@@ -71,18 +73,28 @@ def need_all() -> None:
     need_headers(HEADERS)
 
 
+_ASSEMBLING = threading.Lock()
+
+
+@functools.cache
+def _patched() -> str:
+    """The commit of the whole series: half a minute, so once a run, whoever edits it meanwhile."""
+    base = base_mod.find()
+    commits = series.assemble(base, series.load())
+    return commits[-1] if commits else base.commit
+
+
 def variant_commit(variant: str) -> str:
     """The commit that VARIANT= names: base, patched, tree (the developer's HEAD) or a hash."""
     if variant == "tree":
         if not (series.tree_path() / ".git").exists():
             raise common.Error("VARIANT=tree: there is no tree yet; make tree assembles it.")
         return git("rev-parse", "HEAD", cwd=series.tree_path()).strip()
-    base = base_mod.find()
     if variant == "base":
-        return base.commit
+        return base_mod.find().commit
     if variant == "patched":
-        commits = series.assemble(base, series.load())
-        return commits[-1] if commits else base.commit
+        with _ASSEMBLING:
+            return _patched()
     commit = base_mod.has_commit(variant)
     if not commit:
         raise common.Error(f"VARIANT={variant}: use base, patched, tree, or a commit of "

@@ -19,6 +19,7 @@ import re
 import shlex
 import shutil
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing/md/lib"))
 import base as base_mod  # noqa: E402
@@ -133,7 +134,7 @@ class Index:
     """A private git index in the cached repository; needs no work tree."""
 
     def __init__(self, name: str, tree: str) -> None:
-        self.path = home() / f"{name}-{os.getpid()}.index"
+        self.path = home() / f"{name}-{os.getpid()}-{threading.get_ident()}.index"
         self.env = {"GIT_INDEX_FILE": str(self.path)}
         self.path.with_suffix(".index.lock").unlink(missing_ok=True)
         git("read-tree", tree, env=self.env)
