@@ -18,14 +18,29 @@
 
 requires mdadm fio /sys/kernel/config/crashblk
 
+# as_it_goes: a line every few seconds, as long as the array's count of writes grows
+as_it_goes() {
+	local last='' now
+	while :; do
+		now=$(awk '{ print $5 }' "${MDSYS%/md}/stat")
+		[ "$now" = "$last" ] || say "$now writes"
+		last=$now
+		pause 5
+	done
+}
+
 # cycle JOBS WRITES
 cycle() {
+	local ticker
 	disks_on 4 16 cache=0
 	array_journaled 5 3 write-back
+	as_it_goes &
+	ticker=$!
 	within 120 fio --name=hot --filename="$MD" --size=4k --bs=4k --rw=randwrite --direct=1 \
 		--ioengine=psync --thread --numjobs="$1" --number_ios="$2" --io_size=1g \
 		--clocksource=clock_gettime --eta=never --output=/run/fio.log ||
 		{ cat /run/fio.log; shown "$1 writers do not end"; }
+	kill "$ticker"
 	array_stop
 	array_assemble /dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3
 	within 20 dd if="$MD" of=/dev/null bs=4k count=1 iflag=direct status=none ||
