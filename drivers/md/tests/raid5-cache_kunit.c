@@ -538,10 +538,68 @@ static void failed_member_flush_holds_dm_raid(struct kunit *test)
 	f->mddev.major_version = 2;
 	f->failing = f->member[0];
 	r5l_do_reclaim(f->log);
-	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 40 * BLOCK_SECTORS);
 	r5l_do_reclaim(f->log);
-	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 24 * BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
 	KUNIT_EXPECT_EQ(test, f->rdev.journal_tail, 0);
+}
+
+/*
+ * J26: a log that is found at the first block alone does not go round. Nothing
+ * is discarded, and the members have all when it starts over.
+ */
+static void log_starts_over(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct seen_io *io = f->seen;
+	int i;
+
+	set_reclaimable_log(f);
+	f->mddev.persistent = 0;
+	f->log->reclaim_target = 1;
+	r5l_do_reclaim(f->log);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
+	for (i = 0; i < NR_MEMBERS; i++, io++) {
+		KUNIT_EXPECT_EQ(test, io->disk, i);
+		KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
+	}
+	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, io->op, REQ_OP_WRITE);
+	KUNIT_EXPECT_EQ(test, io->sector, 0);
+	KUNIT_EXPECT_TRUE(test, io->opf & REQ_FUA);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	KUNIT_EXPECT_EQ(test, f->log->next_checkpoint, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
+	KUNIT_EXPECT_EQ(test, f->log->seq, 2);
+}
+
+/* J26: nor does it start over as long as anything in it is needed */
+static void log_that_is_needed_goes_on(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	LIST_HEAD(unfinished);
+
+	set_reclaimable_log(f);
+	f->mddev.persistent = 0;
+	list_add(&unfinished, &f->log->finished_ios);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_TRUE(test, r5l_start_over(f->log));
+	list_del(&unfinished);
+	md_writeback_start(&f->mddev);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_TRUE(test, r5l_start_over(f->log));
+	md_writeback_end(&f->mddev);
+	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 40 * BLOCK_SECTORS);
+
+	/* or a member's failure may not be on record */
+	f->mddev.sb_flags = BIT(MD_SB_CHANGE_PENDING);
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_TRUE(test, f->log->commit_again);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, 40 * BLOCK_SECTORS);
+	f->mddev.sb_flags = 0;
+	r5l_do_reclaim(f->log);
+	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
 }
 
 /* A journal that is gone must not keep the writes that wait for its space. */
@@ -1274,6 +1332,8 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
 	KUNIT_CASE(failed_member_flush_holds_the_tail),
 	KUNIT_CASE(failed_member_flush_holds_dm_raid),
+	KUNIT_CASE(log_starts_over),
+	KUNIT_CASE(log_that_is_needed_goes_on),
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
 	KUNIT_CASE(mode_waits_for_an_empty_cache),
