@@ -592,14 +592,46 @@ static void log_that_is_needed_goes_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
 	KUNIT_EXPECT_EQ(test, f->log->log_start, 40 * BLOCK_SECTORS);
 
-	/* or a member's failure may not be on record */
-	f->mddev.sb_flags = BIT(MD_SB_CHANGE_PENDING);
+	/* or a member's failure is not on record */
+	set_bit(Blocked, &f->member_rdev[1].flags);
+	set_bit(Faulty, &f->member_rdev[1].flags);
 	r5l_do_reclaim(f->log);
 	KUNIT_EXPECT_TRUE(test, f->log->commit_again);
 	KUNIT_EXPECT_EQ(test, f->log->log_start, 40 * BLOCK_SECTORS);
-	f->mddev.sb_flags = 0;
+	clear_bit(Blocked, &f->member_rdev[1].flags);
 	r5l_do_reclaim(f->log);
 	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
+}
+
+/* May another stripe be cached with so many blocks free, and so many cached? */
+static bool lets_in(struct log_fixture *f, unsigned int blocks, int cached)
+{
+	int i;
+
+	set_log(f, LOG_BLOCKS - blocks);
+	for (i = 0; i < cached; i++)
+		md_writeback_start(&f->mddev);
+	r5c_update_log_state(f->log);
+	for (i = 0; i < cached; i++)
+		md_writeback_end(&f->mddev);
+	return !test_bit(R5C_LOG_CRITICAL, &f->conf.cache_state);
+}
+
+/*
+ * J26: the last stripes of a lap can be written out: a stripe is let in only if
+ * each one, and those not counted yet, can log all of its blocks twice.
+ */
+static void log_that_starts_over_keeps_room(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	unsigned int each = 2 * (f->conf.raid_disks + 1);
+
+	KUNIT_EXPECT_TRUE(test, lets_in(f, 2 * each, 0));
+	KUNIT_EXPECT_TRUE(test, lets_in(f, 3 * each, 1));
+	f->mddev.persistent = 0;
+	KUNIT_EXPECT_FALSE(test, lets_in(f, 2 * each, 0));
+	KUNIT_EXPECT_FALSE(test, lets_in(f, 3 * each, 1));
+	KUNIT_EXPECT_TRUE(test, lets_in(f, 6 * each, 0));
 }
 
 /* A journal that is gone must not keep the writes that wait for its space. */
@@ -1334,6 +1366,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(failed_member_flush_holds_dm_raid),
 	KUNIT_CASE(log_starts_over),
 	KUNIT_CASE(log_that_is_needed_goes_on),
+	KUNIT_CASE(log_that_starts_over_keeps_room),
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
 	KUNIT_CASE(mode_waits_for_an_empty_cache),
