@@ -98,8 +98,8 @@ bench: ## latency of 4K random writes, base against patched (CELLS='REGEX...' fo
 	@$(PYTHON) $(SERIES)/bench.py $(if $(BASELINE),--baseline $(BASELINE)) $(foreach c,$(CELLS),'$(c)')
 
 .PHONY: bench-all
-bench-all: ## the same with every cell; takes hours, goes on where it was ended
-	@$(PYTHON) $(SERIES)/bench.py --all $(if $(BASELINE),--baseline $(BASELINE))
+bench-all: ## the same with every cell; takes hours, goes on where it was ended (RUNS=FILE.tar.xz: on another machine, too)
+	@$(PYTHON) $(SERIES)/bench.py --all $(if $(BASELINE),--baseline $(BASELINE)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: bench-smp
 bench-smp: ## its steady cells on two CPUs that run at once, PAIRS=20 of base and patched in turn

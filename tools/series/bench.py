@@ -18,6 +18,7 @@ import pathlib
 import re
 import statistics
 import sys
+import tarfile
 import time
 from typing import Any, NamedTuple
 
@@ -323,13 +324,41 @@ def runs_of(cells: list[Cell]) -> list[Run]:
         *([Run(c, "control", "patched", SEEDS, CONTROL_NS)] if c.control else []))]
 
 
-def everything(runs: list[Run]) -> dict[Run, pathlib.Path]:
-    """Boot all, two at a time, and say how long it takes."""
+def places(runs: list[Run]) -> dict[Run, tuple[pathlib.Path, pathlib.Path]]:
+    """The kernel of each run, and where its results are."""
     builds = {(variant, clock): kernel.build(variant, kernel.MODES[clock])
               for variant, clock in {(r.variant, r.cell.clock) for r in runs}}
+    return {run: (build, folder(run, build)) for run in runs
+            for build in (builds[run.variant, run.cell.clock],)}
+
+
+def unpack(archive: pathlib.Path, outs: list[pathlib.Path]) -> None:
+    """RUNS=: the results of other machines, or of before, of the same kernels and scripts."""
+    missing = {out.name for out in outs if not (out / "done").exists()}
+    with tarfile.open(archive) as tar:
+        wanted = [m for m in tar if m.isfile() and re.fullmatch(r"[^/]+/\w[\w.-]*", m.name) and
+                  m.name.split("/")[0] in missing]
+        tar.extractall(RESULTS / "runs", wanted)
+    common.say(f"{archive}: {len({m.name.split('/')[0] for m in wanted})} runs taken over")
+
+
+def pack(archive: pathlib.Path, outs: list[pathlib.Path]) -> None:
+    """RUNS=: keep what is finished. What another kernel measured goes."""
+    draft = archive.with_suffix(".draft")
+    with tarfile.open(draft, "w:xz") as tar:
+        for out in sorted({out for out in outs if (out / "done").exists()}):
+            # "done" goes last: what was cut off in the midst is not taken for whole
+            for path in (*sorted(out.glob("*.json")), out / "counts.txt", out / "probes.txt",
+                         out / "done"):
+                if path.exists() and path.name != "result.json":
+                    tar.add(path, f"{out.name}/{path.name}")
+    draft.rename(archive)
+
+
+def everything(where: dict[Run, tuple[pathlib.Path, pathlib.Path]]) -> dict[Run, pathlib.Path]:
+    """Boot all, two at a time, and say how long it takes."""
     found, todo = {}, []
-    for run in runs:
-        out = folder(run, builds[run.variant, run.cell.clock])
+    for run, (_, out) in where.items():
         if (out / "done").exists():
             found[run] = out
         else:
@@ -337,7 +366,7 @@ def everything(runs: list[Run]) -> dict[Run, pathlib.Path]:
     common.say(f"{len(todo)} runs, and {len(found)} that were done before")
     began = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        futures = {pool.submit(execute, r, builds[r.variant, r.cell.clock]): r for r in todo}
+        futures = {pool.submit(execute, r, where[r][0]): r for r in todo}
         try:
             for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
                 run = futures[future]
@@ -356,12 +385,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--all", action="store_true", help="every cell: make bench-all")
     parser.add_argument("--baseline", type=pathlib.Path, help="a bench.json to compare with")
+    parser.add_argument("--runs", type=pathlib.Path, help="an archive of finished runs")
     parser.add_argument("cells", nargs="*", help="regular expressions on the names of cells")
     args = parser.parse_args()
     if args.baseline and not args.baseline.is_file():
         raise common.Error(f"BASELINE={args.baseline} is no file: give a bench.json of before.")
     cells = plan(args.cells, args.all)
-    outs = everything(runs_of(cells))
+    where = places(runs_of(cells))
+    kept = [out for _, out in where.values()]
+    if args.runs and args.runs.exists():
+        unpack(args.runs, kept)
+    try:
+        outs = everything(where)
+    finally:
+        if args.runs:
+            pack(args.runs, kept)
     table_of, goals = [], {}
     bins: dict[str, dict[str, dict[str, int]]] = {}
     for cell in cells:
