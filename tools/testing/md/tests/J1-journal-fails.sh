@@ -76,6 +76,5 @@ for THEN in cut stop remove; do
 	cycle "$THEN"
 	[ "$LOST" -le "$WORST" ] || WORST=$LOST
 done
-[ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$WORST" "$BLOCKS"
 exit 0

@@ -53,6 +53,5 @@ cycle 6 4 disk0
 [ "$LOST" -le "$WORST" ] || WORST=$LOST
 cycle 6 4 disk1 disk3
 [ "$LOST" -le "$WORST" ] || WORST=$LOST
-[ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$WORST" "$BLOCKS"
 exit 0

@@ -38,5 +38,5 @@ cycle() {
 cycle
 [ "$LOST" -eq 0 ] || broken "the control loses data: the set-up is wrong"
 cycle write-through
-[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$LOST" "$BLOCKS"
 exit 0

@@ -63,6 +63,5 @@ for WHICH in behind needed; do
 	cycle "$WHICH"
 	[ "$LOST" -le "$WORST" ] || WORST=$LOST
 done
-[ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$WORST" "$BLOCKS"
 exit 0

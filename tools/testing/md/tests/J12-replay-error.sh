@@ -51,5 +51,5 @@ cycle "1 flush count=1"
 [ "$LOST" -eq 0 ] || broken "a flush that fails loses data"
 # block 16 of the array, the first of the second member
 cycle "1 write 2048 2055"
-[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$LOST" "$BLOCKS"
 exit 0

@@ -60,8 +60,7 @@ cycle() {
 	wait_for 30 "[ \"\$(status 8)\" = idle ]" || broken "the check does not end"
 	MISMATCH=$(status 9)
 	say "$1, $2: mismatch_cnt $MISMATCH"
-	within 30 dm_del lv || broken "the device cannot be removed"
-	disks_off
+	dm_off lv
 }
 
 WORST=0
@@ -89,7 +88,6 @@ echo all > "$GROUP/unfail"
 dmsetup load lv < <(dm_raid_table writeback) || broken "the table is not loaded"
 within 30 dm_resume lv || broken "resume"
 LOST=$(lost_blocks /tmp/data) || exit
-within 30 dm_del lv || broken "the device cannot be removed"
-disks_off
-[ "$LOST" -eq 0 ] || shown "lost=$LOST blocks=$BLOCKS: fsynced blocks read back as they were"
+dm_off lv
+none_lost "$LOST" "$BLOCKS"
 exit 0

@@ -97,6 +97,5 @@ for MODE in write-through write-back; do
 		[ "$LOST" -le "$WORST" ] || WORST=$LOST
 	done
 done
-[ "$WORST" -eq 0 ] ||
-	shown "lost=$WORST blocks=$BLOCKS: fsynced blocks read back as they were before"
+none_lost "$WORST" "$BLOCKS"
 exit 0

@@ -166,6 +166,21 @@ dm_raid_table() {
 	echo
 }
 
+# dm_power_back NAME < TABLE: remove the device on the ghosts, put the media back, make it again
+dm_power_back() {
+	release all
+	within 30 dm_del "$1" || broken "$1 cannot be removed after the cut"
+	echo on > "$GROUP/power" || broken "crashblk: power on"
+	say "power on"
+	dm_new "$1"
+}
+
+# dm_off NAME: and the disks below it
+dm_off() {
+	within 30 dm_del "$1" || broken "$1 cannot be removed"
+	disks_off
+}
+
 # ---- data ------------------------------------------------------------------
 
 # random_blocks FILE COUNT: COUNT blocks of 4 KiB, none of them zero
@@ -243,6 +258,11 @@ fio_verified() {
 		--iodepth=16 --ioengine=libaio --verify=crc32c --do_verify=1 --randrepeat=1 \
 		--thread --eta=never --clocksource=clock_gettime --output=/run/fio.log \
 		> /dev/null || { cat /run/fio.log; broken "$1: fio"; }
+}
+
+# none_lost LOST BLOCKS: the verdict
+none_lost() {
+	[ "$1" -eq 0 ] || shown "lost=$1 blocks=$2: fsynced blocks read back as they were before"
 }
 
 # on_members FILE: how many blocks of half_stripes' FILE the members of a RAID5 of 3 have. In the
