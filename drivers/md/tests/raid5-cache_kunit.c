@@ -741,6 +741,32 @@ static void hot_stripe_is_written_out(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
 }
 
+/* J27: what is read, or computed, would come over what was written. */
+static void write_waits_for_a_read(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct stripe_head *sh = written_stripe(test, f);
+	struct stripe_head_state s = {};
+
+	set_log(f, 2);
+	INIT_RADIX_TREE(&f->log->big_stripe_tree, GFP_NOWAIT);
+	f->conf.chunk_sectors = 128;
+	sh->dev[0].towrite = sh->dev[0].written;
+	sh->dev[0].flags = BIT(R5_OVERWRITE) | BIT(R5_LOCKED) | BIT(R5_Wantread);
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), 0);
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_Wantdrain, &sh->dev[0].flags));
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
+	sh->dev[0].flags = BIT(R5_OVERWRITE) | BIT(R5_Wantcompute);
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), 0);
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_Wantdrain, &sh->dev[0].flags));
+
+	/* another block may be read meanwhile */
+	sh->dev[0].flags = BIT(R5_OVERWRITE);
+	sh->dev[1].flags = BIT(R5_LOCKED) | BIT(R5_Wantread);
+	KUNIT_EXPECT_EQ(test, r5c_try_caching_write(&f->conf, sh, &s, 2), 0);
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_Wantdrain, &sh->dev[0].flags));
+}
+
 /* J12: that it cannot be read is not what its end looks like. */
 static void unreadable_log_has_not_ended(struct kunit *test)
 {
@@ -1373,6 +1399,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(write_during_check_is_logged),
 	KUNIT_CASE(write_out_logs_nothing),
 	KUNIT_CASE(hot_stripe_is_written_out),
+	KUNIT_CASE(write_waits_for_a_read),
 	KUNIT_CASE(unreadable_log_has_not_ended),
 	KUNIT_CASE(cached_stripes_are_counted_once),
 	KUNIT_CASE(full_stripes_are_written_out),
