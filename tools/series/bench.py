@@ -85,15 +85,16 @@ def environment(run: Run) -> list[str]:
 def execute(run: Run, build: pathlib.Path) -> pathlib.Path:
     """Boot, unless it was done before."""
     out = folder(run, build)
-    if (out / "done").exists():
-        return out
-    out.mkdir(parents=True, exist_ok=True)
-    status = test.vm(build, run.cell.clock, FIO / "cell.sh", out, "--timeout", "1500",
-                     "--silence", "600", "--append", "slab_nomerge",
-                     "--add", f"{FIO}/jobs:/guest/jobs", *environment(run))
-    if status:
-        raise common.Error(f"{run.cell.name} on {run.variant}: {test.evidence(out, status)}")
-    (out / "done").write_text("", "ascii")
+    # another make bench may be at it
+    with common.locked(str(out / "lock")):
+        if (out / "done").exists():
+            return out
+        status = test.vm(build, run.cell.clock, FIO / "cell.sh", out, "--timeout", "1500",
+                         "--silence", "600", "--append", "slab_nomerge",
+                         "--add", f"{FIO}/jobs:/guest/jobs", *environment(run))
+        if status:
+            raise common.Error(f"{run.cell.name} on {run.variant}: {test.evidence(out, status)}")
+        (out / "done").write_text("", "ascii")
     return out
 
 
