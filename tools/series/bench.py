@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import hashlib
 import json
+import lzma
 import pathlib
 import re
 import statistics
@@ -329,8 +330,8 @@ def places(runs: list[Run]) -> dict[Run, tuple[pathlib.Path, pathlib.Path]]:
     """The kernel of each run, and where its results are."""
     builds = {(variant, clock): kernel.build(variant, kernel.MODES[clock])
               for variant, clock in {(r.variant, r.cell.clock) for r in runs}}
-    return {run: (build, folder(run, build)) for run in runs
-            for build in (builds[run.variant, run.cell.clock],)}
+    built = {run: builds[run.variant, run.cell.clock] for run in runs}
+    return {run: (build, folder(run, build)) for run, build in built.items()}
 
 
 def unpack(archive: pathlib.Path, outs: list[pathlib.Path]) -> None:
@@ -391,11 +392,17 @@ def main() -> None:
     args = parser.parse_args()
     if args.baseline and not args.baseline.is_file():
         raise common.Error(f"BASELINE={args.baseline} is no file: give a bench.json of before.")
+    if args.runs and not args.runs.resolve().parent.is_dir():
+        raise common.Error(f"RUNS={args.runs}: there is no folder for it; make it first.")
     cells = plan(args.cells, args.all)
     where = places(runs_of(cells))
     kept = [out for _, out in where.values()]
     if args.runs and args.runs.exists():
-        unpack(args.runs, kept)
+        try:
+            unpack(args.runs, kept)
+        except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+            raise common.Error(f"RUNS={args.runs} is no whole archive: remove it, or "
+                               "give the one that an earlier run has kept.") from error
     try:
         outs = everything(where)
     finally:
