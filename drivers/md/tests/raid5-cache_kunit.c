@@ -564,7 +564,7 @@ static void log_starts_over(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, io->opf & REQ_PREFLUSH);
 	}
 	KUNIT_EXPECT_EQ(test, io->disk, JOURNAL);
-	KUNIT_EXPECT_EQ(test, io->op, REQ_OP_WRITE);
+	KUNIT_EXPECT_TRUE(test, io->op == REQ_OP_WRITE);
 	KUNIT_EXPECT_EQ(test, io->sector, 0);
 	KUNIT_EXPECT_TRUE(test, io->opf & REQ_FUA);
 	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
