@@ -73,8 +73,12 @@ demo: deps ## watch the base lose data and the patched kernel keep it; latency o
 test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
 	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')
 
+.PHONY: test-long
+test-long: ## what that leaves out: each VM test with lockdep, the other modes, another mdadm; 25 minutes
+	@$(PYTHON) $(SERIES)/test.py --kind long $(foreach t,$(TESTS),'$(t)')
+
 .PHONY: builds
-builds: ## build all that the tests run (they do it themselves if need be), run none
+builds: ## build all that make test runs (it does it itself if need be), run none
 	@$(PYTHON) $(SERIES)/test.py --build
 
 .PHONY: prove

@@ -302,12 +302,13 @@ def build_kunit(commit: str, name: str) -> pathlib.Path:
         heal(objects)
         (objects / ".building").touch()
         kunit = [source / "tools/testing/kunit/kunit.py"]
+        # a release that names the commit has files compiled that no commit of ours touches
         common.run(["/usr/bin/python3", *kunit, "config", "--kunitconfig=drivers/md",
-                    f"--build_dir={objects}"], cwd=source, env=make_env(), log=log,
-                   what="kunit.py config")
+                    "--kconfig_add=CONFIG_LOCALVERSION_AUTO=n", f"--build_dir={objects}"],
+                   cwd=source, env=make_env(), log=log, what="kunit.py config")
         # make_run() shows progress; kunit.py build would do the same in silence
-        make_run([*make_args(Target("kunit", "um", "linux", ()), objects), "-C", source,
-                  "linux"], log, f"KUnit kernel of {name}")
+        make_run([*make_args(Target("kunit", "um", "linux", ()), objects), "LOCALVERSION=",
+                  "-C", source, "linux"], log, f"KUnit kernel of {name}")
         with common.published(final) as partial:
             shutil.copy(objects / "linux", partial)
             shutil.copy(objects / ".config", partial)
@@ -316,8 +317,12 @@ def build_kunit(commit: str, name: str) -> pathlib.Path:
     return final
 
 
-def run_kunit(folder: pathlib.Path, commit: str, suite: str = "") -> dict[str, str]:
-    """Run a KUnit kernel by kunit.py: suite.case -> PASS, FAIL, SKIP, ERROR."""
+def run_kunit(folder: pathlib.Path, commit: str, suite: str = "",
+              *arguments: str) -> dict[str, str]:
+    """Run a KUnit kernel, with @arguments on its command line, by kunit.py.
+
+    Returns suite.case -> PASS, FAIL, SKIP, ERROR.
+    """
     results = folder / "results.json"
     log = folder / "kunit.log"
     with common.locked("src"):
@@ -330,7 +335,7 @@ def run_kunit(folder: pathlib.Path, commit: str, suite: str = "") -> dict[str, s
             subprocess.run(
                 ["/usr/bin/python3", str(source / "tools/testing/kunit/kunit.py"), "exec",
                  f"--build_dir={folder}", f"--json={results}", "--timeout=60",
-                 *([suite] if suite else [])],
+                 *(f"--kernel_args={a}" for a in arguments), *([suite] if suite else [])],
                 cwd=source, stdout=handle, stderr=subprocess.STDOUT, check=False,
                 stdin=subprocess.DEVNULL, env={**os.environ, **make_env()})
         if not results.exists():

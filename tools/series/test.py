@@ -5,7 +5,8 @@
 A finding's VM test passes here if the base fails it and the patched kernel passes; a KUnit case,
 if it passes on the patched tree and fails with its fix taken out (patches/7.3/mutants); a model, if
 it finds the base's logic at fault and the fixed logic not. What is not about a finding (kind
-series) has to pass on its own.
+series) has to pass on its own. What would be too much for each change (kind long) is left to
+make test-long.
 
 As many run at once as there are CPUs. A test of which a run broke, that is, could not make its
 interleaving, is run again alone when the others are done, and its line says so.
@@ -34,9 +35,9 @@ import common  # noqa: E402
 import deb  # noqa: E402
 import kernel  # noqa: E402
 import model  # noqa: E402
+import mutants  # noqa: E402
 import selftest  # noqa: E402
 import series  # noqa: E402
-from base import git  # noqa: E402
 
 TESTING = common.TOP / "tools/testing/md"
 RESULTS = common.TOP / "build" / "results"
@@ -48,7 +49,9 @@ HELPERS = ("rc.sh", "smoke.sh", "hang.sh", "personalities.sh", "journal-events.s
 MDADMS = ("mdadm", "mdadm-4.2")
 # They are sparse.
 MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
-KINDS = ("series", "kunit", "model", "vm")
+KINDS = ("series", "kunit", "model", "vm", "long")
+# The kernels that continuous integration has the time to build; and KUnit's.
+IN_CI = "x86"
 SHOWN, BROKEN, SKIPPED, HANG = 1, 2, 4, 124
 EVIDENCE_LINES = 40
 # What a VM wants, and who runs it.
@@ -260,36 +263,25 @@ class Suite:
         results = kernel.run_kunit(kernel.build_kunit(head, "patched"), head)
         if not results:
             raise common.Error("the KUnit kernel ran no case")
-        mutants: dict[str, list[tuple[str, str, str]]] = {}
-        for path in sorted(MUTANTS.glob("*.patch")):
-            text = path.read_text("utf-8")
-            finding = re.search(r"^Finding: (.*)$", text, re.M)
-            cases = re.findall(r"^Fails: (.*)$", text, re.M)
-            if not finding or not cases:
-                raise common.Error(f"{path} wants the lines Finding: and Fails: at its head.")
-            for case in cases:
-                mutants.setdefault(case, []).append((path.stem, text, finding[1]))
-        for case in mutants:
+        found = mutants.load(MUTANTS)
+        for case in {c for m in found for c in m.fails}:
             if case not in results:
                 raise common.Error(f"{MUTANTS}: there is no KUnit case {case}.")
-        for case, status in sorted(results.items()):
-            if not self.asked(f"kunit/{case}", "kunit"):
-                continue
-            ours = mutants.get(case, [])
-            outcome = Outcome(f"kunit/{case}", ours[0][2] if ours else "", "kunit")
-            outcome.patched = {"PASS": "passes", "SKIP": "skipped"}.get(status, "fails")
-            survived = []
-            for name, text, _ in ours:
-                commit = mutant_commit(head, name, text)
-                folder = kernel.build_kunit(commit, name)
-                # a crash, a skip or no result at all does not show what was taken out
-                if kernel.run_kunit(folder, commit, case).get(case) != "FAIL":
-                    survived.append(name)
+        asked = [c for c in sorted(results) if self.asked(f"kunit/{c}", "kunit")]
+        together = mutants.Together(head, found)
+        for case in asked:
+            ours = [m for m in found if case in m.fails]
+            outcome = Outcome(f"kunit/{case}", ours[0].finding if ours else "", "kunit")
+            outcome.patched = {"PASS": "passes", "SKIP": "skipped"}.get(results[case], "fails")
+            # a crash, a skip or no result at all does not show what was taken out
+            survived = [m.name for m in ours if together.run(m, case) != "FAIL"]
             if not ours:
                 outcome.note = "no mutant in patches/7.3/mutants takes its fix out"
             elif survived:
                 outcome.without_fix = "passes"
                 outcome.note = f"it does not fail although {', '.join(survived)} takes its fix out"
+            elif together.whole.get(case) != "PASS":
+                outcome.note = "it fails in the mutants' kernel with no mutant chosen"
             else:
                 outcome.without_fix = "fails"
             self.add(outcome, began)
@@ -336,9 +328,10 @@ class Suite:
         part("model/reachable", "", [], group("witness"),
              f"all of it in {seconds:.0f} s; variants and counterexamples: {RESULTS}/model")
 
-    def plain(self, name: str, check: Callable[[pathlib.Path], str]) -> None:
-        """A test of the tools: kind series."""
-        if self.asked(name, "series"):
+    def plain(self, name: str, check: Callable[[pathlib.Path], str],
+              kind: str = "series") -> None:
+        """A test that knows no base to fail on."""
+        if self.asked(name, kind):
             self.jobs.append(lambda: self.checked(name, check))
 
     def checked(self, name: str, check: Callable[[pathlib.Path], str], before: str = "") -> None:
@@ -357,8 +350,9 @@ class Suite:
             outcome.note = f"{type(err).__name__}: {err}"
         self.add(outcome, began)
 
-    def guest(self, name: str, variant: str, mode: str, script: str, *options: str) -> None:
-        """A script of tools/testing/md that must pass in a VM."""
+    def guest(self, name: str, variant: str, mode: str, script: str, *options: str,
+              kind: str = "") -> None:
+        """A script of tools/testing/md that must pass in a VM; long, if it wants another kernel."""
         def check(out: pathlib.Path) -> str:
             path = TESTING / script
             if not path.exists():
@@ -369,7 +363,7 @@ class Suite:
             if status:
                 raise (Broken if status == BROKEN else common.Error)(evidence(out, status))
             return said(out, "RESULT:")
-        self.plain(name, check)
+        self.plain(name, check, kind or ("series" if kernel.MODES[mode] == IN_CI else "long"))
 
     def migrate(self, before: str, after: str, maker: str) -> None:
         """Arrays made by mdadm @maker and left dirty on kernel @before, assembled on @after."""
@@ -424,19 +418,6 @@ class Suite:
         return 1 if failed or not passed else 0
 
 
-def mutant_commit(head: str, name: str, text: str) -> str:
-    """The patched tree with one fix taken out, as a commit."""
-    with series.Index("mutant", head) as index:
-        try:
-            index.apply(text[text.index("diff --git "):], "--recount")
-        except common.Error as err:
-            raise common.Error(f"{MUTANTS / name}.patch does not apply to the patched tree:\n"
-                               f"{err}") from err
-        return git("commit-tree", index.write(), "-p", head, stdin=f"mutant {name}\n",
-                   env={"GIT_AUTHOR_NAME": "mutant",
-                        "GIT_AUTHOR_EMAIL": "mutant@md-write.invalid"}).strip()
-
-
 def vm_debs() -> pathlib.Path:
     """The packages with the VM's configuration."""
     deb.need_all()
@@ -445,12 +426,13 @@ def vm_debs() -> pathlib.Path:
 
 
 def build_all() -> None:
-    """Everything that the tests run, but for the mutants."""
+    """Everything that make test runs."""
     common.run(["/usr/bin/python3", TESTING / "vm/initramfs.py"], what="initramfs.py")
-    kernel.build("base", "x86")
-    for target in kernel.TARGETS:
-        kernel.build("patched", target)
-    kernel.build_kunit(kernel.variant_commit("patched"), "patched")
+    for variant in ("base", "patched"):
+        kernel.build(variant, IN_CI)
+    head = kernel.variant_commit("patched")
+    kernel.build_kunit(head, "patched")
+    mutants.Together(head, mutants.load(MUTANTS))
     vm_debs()
 
 
@@ -491,7 +473,7 @@ def main() -> None:
         kernel.need_all()
         build_all()
         return
-    suite = Suite(args.tests, args.repeat, args.kind or list(KINDS))
+    suite = Suite(args.tests, args.repeat, args.kind or [k for k in KINDS if k != "long"])
     os.chdir(common.TOP)
     try:
         # said now, and not after half an hour of building
@@ -520,7 +502,7 @@ def main() -> None:
         suite.guest("function/trace-events", "patched", "tcg", "tests/trace-events.sh")
         suite.guest("lockdep/journal-events", "patched", "uml", "tests/journal-events.sh")
         suite.guest("function/personalities-mdadm-4.2", "patched", "tcg",
-                    "tests/personalities.sh", "--env", "MDADM=mdadm-4.2")
+                    "tests/personalities.sh", "--env", "MDADM=mdadm-4.2", kind="long")
         suite.migrate("base", "patched", "mdadm-4.2")
         suite.migrate("patched", "base", "mdadm")
         for path in sorted((TESTING / "tests").glob("*.sh")):

@@ -18,6 +18,7 @@ DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
 laps() {
 	local until=$(($(passes_acked) + $1 * 1024 / (2 * BLOCKS)))
 	wait_for 25 "[ \$(passes_acked) -ge $until ]" || broken "the writer is stuck"
+	say "$(passes_acked) passes are written"
 }
 
 # set_attribute NAME VALUE
