@@ -37,6 +37,8 @@ cycle() {
 	local i
 	disks_on 4 16
 	array_journaled 5 3 write-back
+	# an array that is idle for long enough to be marked clean writes its cache out
+	echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 	for ((i = 0; i < $1; i++)); do written_out; done
 	half_stripes /tmp/data 288
 	EARLY=0

@@ -18,11 +18,12 @@ requires mdadm cmp awk /sys/kernel/config/crashblk
 
 disks_on 4 16
 array_journaled 5 3 write-back
+# an array that is idle for long enough to be marked clean writes its cache out
+echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 random_blocks /tmp/data 32
 dd if=/tmp/data of="$MD" bs=128k count=1 oflag=direct conv=notrunc,fsync status=none ||
 	broken "the array does not take the data"
-# sooner than an idle cache is written out
-wait_for 3 "[ \$(on_members /tmp/data) -eq 16 ]" ||
+wait_for 10 "[ \$(on_members /tmp/data) -eq 16 ]" ||
 	shown "$(on_members /tmp/data) of 16 full stripes are written out"
 array_stop
 disks_off
