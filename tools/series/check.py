@@ -7,6 +7,8 @@ What was green once is remembered by its content and not checked again.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import functools
 import hashlib
 import os
 import pathlib
@@ -46,8 +48,8 @@ TARGET = kernel.Target("check", "x86_64", "", ("common", "x86", "check"))
 
 
 def remembered(what: str, *content: str) -> pathlib.Path:
-    """Where it is noted that @content was green; this file is part of it."""
-    ours = [p.read_text("utf-8") for p in sorted(pathlib.Path(__file__).parent.glob("*.py"))]
+    """Where it is noted that @content was green; who checks and who builds is part of it."""
+    ours = [pathlib.Path(f).read_text("utf-8") for f in (__file__, kernel.__file__)]
     text = "\0".join((what, *ours, *content))
     path = common.cache() / "green" / hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,11 +154,12 @@ class Builder:
         """Put the source at @commit and make what every object needs."""
         self.source = series.build_source(commit)
         kernel.configure(TARGET, self.source, self.objects, commit, self.log)
-        args = kernel.make_args(TARGET, self.objects)
+        # after that, whoever makes an object prepares what is missing
         if not (self.objects / "Module.prepared").exists():
             common.say("preparing the object tree of make check")
-        kernel.make_run([*args, "-C", self.source, "prepare"], self.log, "make prepare")
-        (self.objects / "Module.prepared").touch()
+            kernel.make_run([*kernel.make_args(TARGET, self.objects), "-C", self.source,
+                             "prepare"], self.log, "make prepare")
+            (self.objects / "Module.prepared").touch()
 
     def compile(self, commit: str, wanted: list[str], headers: list[str]) -> set[str]:
         """The messages of compiling @wanted at @commit; fails if one does not build."""
@@ -237,33 +240,48 @@ def checkpatch(head: str) -> None:
     """scripts/checkpatch.pl is silent on every mail."""
     with common.locked("src"), tempfile.TemporaryDirectory(dir=common.cache()) as temp:
         source = series.build_source(head)
-        bad = []
-        for mail in series.cmd_export(pathlib.Path(temp) / "mails")[1:]:
-            done = subprocess.run(
-                ["perl", "scripts/checkpatch.pl", "--strict", "--no-signoff", "--quiet",
-                 "--show-types", "--color=never", "--max-line-length=100",
-                 f"--ignore={','.join(IGNORED)}", str(mail.absolute())],
-                # its helpers want the distribution's python3, with ply and git
-                env={**os.environ, "PATH": f"/usr/bin:{os.environ.get('PATH', '')}"},
-                cwd=source, capture_output=True, text=True, check=False)
-            said = [entry for entry in done.stdout.strip().split("\n\n") if not (
-                re.search(rf"FILE: {EVENTS}", entry) and
-                entry.split(":")[1] in IGNORED_IN_EVENTS)]
-            # what is left of a mail whose messages are all ignored is the sum of them
-            if [entry for entry in said if entry and not entry.startswith("total:")] or (
-                    done.returncode and not done.stdout.strip()):
-                bad.append("\n\n".join(said) + done.stderr)
+        mails = series.cmd_export(pathlib.Path(temp) / "mails")[1:]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            bad = [text for text in pool.map(functools.partial(complaint, source), mails) if text]
         if bad:
             raise common.Error("\n".join(bad))
+
+
+def complaint(source: pathlib.Path, mail: pathlib.Path) -> str:
+    """What checkpatch.pl has against one mail, but for what is ignored."""
+    note = remembered("checkpatch", mail.read_text("utf-8"),
+                      (source / "scripts/checkpatch.pl").read_text("utf-8"))
+    if note.exists():
+        return ""
+    done = subprocess.run(
+        ["perl", "scripts/checkpatch.pl", "--strict", "--no-signoff", "--quiet", "--show-types",
+         "--color=never", "--max-line-length=100", f"--ignore={','.join(IGNORED)}",
+         str(mail.absolute())],
+        # its helpers want the distribution's python3, with ply and git
+        env={**os.environ, "PATH": f"/usr/bin:{os.environ.get('PATH', '')}"},
+        cwd=source, capture_output=True, text=True, check=False)
+    said = [entry for entry in done.stdout.strip().split("\n\n") if not (
+        re.search(rf"FILE: {EVENTS}", entry) and entry.split(":")[1] in IGNORED_IN_EVENTS)]
+    # what is left of a mail whose messages are all ignored is the sum of them
+    if [entry for entry in said if entry and not entry.startswith("total:")] or (
+            done.returncode and not done.stdout.strip()):
+        return "\n\n".join(said) + done.stderr
+    note.touch()
+    return ""
 
 
 def maintainers(head: str, patches: list[series.Patch]) -> None:
     """Every new file has a maintainer and a list."""
     with common.locked("src"):
         source = series.build_source(head)
-        for name in (f for p in patches for f in p.new):
-            text = common.run(["perl", "scripts/get_maintainer.pl", "--no-git",
+        names = [f for p in patches for f in p.new]
+
+        def asked(name: str) -> str:
+            return common.run(["perl", "scripts/get_maintainer.pl", "--no-git",
                                "--no-git-fallback", "--no-rolestats", "-f", name], cwd=source)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            texts = list(pool.map(asked, names))
+        for name, text in zip(names, texts):
             if not any(entry in text for entry in LISTS):
                 raise common.Error(f"{name}: MAINTAINERS sends it to none of {', '.join(LISTS)}; "
                                    "add an F: line.")
