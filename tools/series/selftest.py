@@ -580,6 +580,62 @@ def where_adds_up(_: pathlib.Path) -> str:
     raise common.Error("a line that is no event was not refused")
 
 
+MUTANTS_FILE = """\
+#include <stdio.h>
+
+struct pair { int a; };
+
+/* a sum */
+int sum(const struct pair *pair,
+\tint b)
+{
+\tif (b < 0)
+\t\treturn 0;
+\treturn pair->a + b;
+}
+
+static void show(int sums[])
+{
+\tprintf("%d %d\\n", sums[0], sums[1]);
+}
+"""
+MUTANTS_MAIN = """
+int main(int count, char **arguments)
+{
+\tstruct pair pair = { 2 };
+\tint sums[2];
+
+\tmd_mutant = arguments[1][0] - '0';
+\tsums[0] = sum(&pair, 3);
+\tsums[1] = sum(&pair, -3);
+\tshow(sums);
+\treturn count - 2;
+}
+"""
+# What takes a line of it out or changes it, and what it prints then.
+MUTANTS_MADE = (("if (b < 0)\n\t\treturn 0;\n\t", "", "5 -1"),
+                ("sums[0], sums[1]", "sums[1], sums[0]", "0 5"),
+                ("pair->a + b", "pair->a", "2 0"))
+
+
+def mutants_in_one(_: pathlib.Path) -> str:
+    """The kernel of all mutants does what each alone would do, and nothing if none is chosen."""
+    import mutants  # pylint: disable=import-outside-toplevel
+    made = {number: mutants.changed(MUTANTS_FILE, MUTANTS_FILE.replace(old, new)) or {}
+            for number, (old, new, _) in enumerate(MUTANTS_MADE, 1)}
+    for what in ("int a;", "int b)", "/* a sum */"):
+        if mutants.changed(MUTANTS_FILE, MUTANTS_FILE.replace(what, "int c;")) is not None:
+            raise common.Error(f"a mutant of “{what}” was taken for one of a function's body")
+    with tempfile.TemporaryDirectory() as temp:
+        program = pathlib.Path(temp) / "program"
+        text = mutants.joined(mutants.HOME, MUTANTS_FILE, made) + MUTANTS_MAIN
+        program.with_suffix(".c").write_text("#define core_param(...)\n" + text, "utf-8")
+        common.run(["gcc", "-Wall", "-Werror", "-o", program, program.with_suffix(".c")])
+        for number, want in enumerate(["5 0", *(want for _, _, want in MUTANTS_MADE)]):
+            same(f"mutant {number}", common.run([program, str(number)]).strip(), want)
+    return f"{len(made)} mutants"
+
+
 def hang_is_found(out: pathlib.Path, kind: str, found_by: str, stack: str) -> str:
     """A hanging guest is a failure within 30 s, and its stack is in the log."""
     import kernel  # pylint: disable=import-outside-toplevel
@@ -616,6 +672,7 @@ CHECKS = {
     "deb/bad-input": deb_bad_input,
     "deb/estimate": deb_estimate,
     "where/adds-up": where_adds_up,
+    "kunit/mutants-in-one": mutants_in_one,
     "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
     "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),
 }
