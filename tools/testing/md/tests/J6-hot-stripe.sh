@@ -3,15 +3,15 @@
 #
 # finding: J6
 # title: a block that is written again and again takes the machine with it
-# shows: crash
+# shows: crash or hang
 #
 # A RAID5 with a write-back journal of 16 MiB. Six writers write one and the same block, so that a
 # write always waits for it.
 #
 # A kernel that goes on caching what is in the journal already, however little space that has
 # left, never writes the stripe out, and the log's tail stays at it: at last there is no space for
-# the stripe that would have to be written out to get some, which is a BUG(). Without it they must
-# end, with the array and its parity as they should be. The control is one writer.
+# the stripe that would have to be written out to get some, which is a BUG(), or waits for ever.
+# Without it they must end, with the array and its parity as they should be. The control is one writer.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
