@@ -74,7 +74,7 @@ test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N fo
 	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')
 
 .PHONY: test-long
-test-long: ## what that leaves out: each VM test with lockdep, the other modes, another mdadm; 25 minutes
+test-long: ## what that leaves out: each VM test with lockdep, the other modes, another mdadm; 16 minutes
 	@$(PYTHON) $(SERIES)/test.py --kind long $(foreach t,$(TESTS),'$(t)')
 
 .PHONY: builds
