@@ -305,6 +305,10 @@ assemble() {
 			cat /proc/mdstat
 			wrong "the array does not assemble"
 		}
+		# a journal that is behind by the last update of the superblocks: mdadm wants us to
+		# look first
+		[ "$(< "$MDSYS/array_state")" != readonly ] ||
+			within 30 mdadm --readwrite "$MD" || wrong "no --readwrite after --force"
 	fi
 	md_opened
 }
