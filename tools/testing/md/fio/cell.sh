@@ -171,18 +171,6 @@ state_end() {
 	esac
 }
 
-# one_place: the array's thread stays on the last CPU. Left alone it mostly stays where it began,
-# which differs from seed to seed, and in qemu -icount that is worth 6 %: the first CPU has more
-# of the interrupts.
-one_place() {
-	local task cpus
-	cpus=$(nproc)
-	for task in /proc/[0-9]*; do
-		[[ $(cat "$task/comm" 2> /dev/null) = "${MD#/dev/}_raid"* ]] || continue
-		taskset -p -c "$((cpus - 1))" "${task#/proc/}" > /dev/null || broken "no taskset"
-	done
-}
-
 array_make() {
 	local extra=() disks=() word missing=0
 	members_make $((CELL_DISKS + ${CELL_JOURNAL:+1} + 0))
@@ -201,7 +189,6 @@ array_make() {
 	for word in ${CELL_SET:-}; do
 		echo "${word#*=}" > "$MDSYS/${word%%=*}" || broken "$word"
 	done
-	one_place
 	state_begin
 }
 

@@ -25,8 +25,6 @@ cell() {
 		# with the default a kernel with finding J16 stalls for 30 s, with write-back
 		[ "$mode" = - ] || echo 8192 > "$MDSYS/stripe_cache_size"
 		[ "$mode" = - ] || echo "$mode" > "$MDSYS/journal_mode" || broken "no $mode"
-		# the light members keep no data, so the journal's log is lost: no resync of that
-		[ "$mode" = - ] || echo frozen > "$MDSYS/sync_action" || broken "no frozen"
 		fio --name="$name" --filename="$MD" --direct=1 --bs=4k --rw=randwrite --iodepth=1 \
 			--ioengine=psync --norandommap --randseed="$seed" --number_ios="$WRITES" \
 			--io_size="$((WRITES * 4))k" --thread --eta=never \

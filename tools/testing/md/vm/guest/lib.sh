@@ -208,8 +208,9 @@ members_heavy() {
 	done
 }
 
-# members_light COUNT SIZE LATENCY [KEY=VALUE...]: superblocks kept, data is not. What is kept
-# takes no time, or META_NS.
+# members_light COUNT SIZE LATENCY [KEY=VALUE...]: superblocks are kept, and the first block behind
+# the 4 MiB for them, with which the log of a journal begins; data is not. What is kept takes no
+# time, or META_NS.
 members_light() {
 	local count=$1 size=$2 latency=$3 i
 	shift 3
@@ -221,8 +222,8 @@ members_light() {
 			completion_nsec="$latency" hw_queue_depth=128 \
 			submit_queues="$(nproc)" blocksize=512 "$@"
 		dm_new "ml$i" <<-TABLE
-			0 8192 linear /dev/mls$i 0
-			8192 $(($(sectors "/dev/mld$i") - 8192)) linear /dev/mld$i 8192
+			0 8200 linear /dev/mls$i 0
+			8200 $(($(sectors "/dev/mld$i") - 8200)) linear /dev/mld$i 8200
 		TABLE
 		MEMBERS+=("/dev/mapper/ml$i")
 	done
