@@ -11,7 +11,8 @@
 # A kernel that goes on caching what is in the journal already, however little space that has
 # left, never writes the stripe out, and the log's tail stays at it: at last there is no space for
 # the stripe that would have to be written out to get some, which is a BUG(), or waits for ever.
-# Without it they must end, with the array and its parity as they should be. The control is one writer.
+# Without it they must end, with the array and its parity as they should be. The control is one
+# writer.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
