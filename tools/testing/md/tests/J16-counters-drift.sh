@@ -28,6 +28,7 @@ written_out() {
 				oflag=direct conv=notrunc status=none ||
 				broken "the array does not take a sector"
 		done
+		say "row $row is written out"
 	done
 	wait_for 10 "[ \$(on_members /tmp/data) -eq 112 ]" || broken "they are not written out"
 }
