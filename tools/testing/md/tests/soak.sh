@@ -305,8 +305,8 @@ assemble() {
 			cat /proc/mdstat
 			wrong "the array does not assemble"
 		}
-		# a journal that is behind by the last update of the superblocks: mdadm wants us to
-		# look first
+		# the journal has the last update of the superblocks and the members have not: to
+		# mdadm it is stale, and we are to look first
 		[ "$(< "$MDSYS/array_state")" != readonly ] ||
 			within 30 mdadm --readwrite "$MD" || wrong "no --readwrite after --force"
 	fi
