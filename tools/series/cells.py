@@ -47,7 +47,7 @@ WARM = "--level=6 --bitmap=internal --bitmap-chunk=64M"
 COLD = "--level=6 --bitmap=internal --bitmap-chunk=64K"
 LOCKLESS = "--level=6 --bitmap=lockless"
 WB = "--level=5"
-# The light members keep no data, so the journal's log is lost: no resync of that.
+# A resync is not what these measure.
 FROZEN = "sync_action=frozen"
 
 READ = (Part(job="read", kind="read"),)
