@@ -48,8 +48,9 @@ TARGET = kernel.Target("check", "x86_64", "", ("common", "x86", "check"))
 
 
 def remembered(what: str, *content: str) -> pathlib.Path:
-    """Where it is noted that @content was green; who checks and who builds is part of it."""
-    ours = [pathlib.Path(f).read_text("utf-8") for f in (__file__, kernel.__file__)]
+    """Where it is noted that @content was green; who assembles, builds and checks is part of it."""
+    ours = [pathlib.Path(f).read_text("utf-8") for f in (
+        __file__, kernel.__file__, series.__file__, base_mod.__file__)]
     text = "\0".join((what, *ours, *content))
     path = common.cache() / "green" / hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
