@@ -75,7 +75,7 @@ class Function:
         return before + name + self.arguments + self.behind + self.body
 
     def call(self, name: str) -> str:
-        """A call of its copy @name with the arguments that it has got itself."""
+        """The end of it: a call of its copy @name with the arguments that it has got itself."""
         names = []
         for argument in split(self.arguments[1:-1]):
             found = re.search(r"(\w+)\s*(\[\w*\])?$", argument)
@@ -84,7 +84,7 @@ class Function:
             if argument != "void":
                 names.append(found[1])
         call = f"{name}({', '.join(names)});"
-        return call if re.search(r"\bvoid\s*$", self.before) else f"return {call}"
+        return f"{call} return;" if re.search(r"\bvoid\s*$", self.before) else f"return {call}"
 
 
 def split(arguments: str) -> list[str]:
@@ -143,10 +143,8 @@ def joined(path: str, text: str, mutants: dict[int, dict[str, Function]]) -> str
         for number, mutant in sorted(mutants.items()):
             if name in mutant:
                 parts.append(mutant[name].copy(f"{name}__{number}"))
-                cases.append(f"\tif (md_mutant == {number}) {{\n"
-                             f"\t\t{own.call(f'{name}__{number}')}\n"
-                             + ("" if own.call("x").startswith("return") else "\t\treturn;\n")
-                             + "\t}\n")
+                cases.append(f"\tif (md_mutant == {number}) {{ "
+                             f"{own.call(f'{name}__{number}')} }}\n")
         dispatcher = (own.before + name + own.arguments + own.behind + "{\n" + "".join(cases)
                       + f"\t{own.call(f'{name}__whole')}\n}}\n")
         text = text.replace(own.text, "\n".join([*parts, dispatcher]), 1)
