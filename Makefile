@@ -70,7 +70,7 @@ demo: deps ## watch the base lose data and the patched kernel keep it; latency o
 	@$(PYTHON) $(SERIES)/demo.py
 
 .PHONY: test
-test: ## all tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
+test: ## the tests, base against patched (TESTS='REGEX...' for some, REPEAT=N for the VM's)
 	@$(PYTHON) $(SERIES)/test.py $(if $(REPEAT),--repeat $(REPEAT)) $(foreach t,$(TESTS),'$(t)')
 
 .PHONY: test-long
