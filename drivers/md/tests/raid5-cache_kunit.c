@@ -460,6 +460,31 @@ static void late_bad_block_is_acknowledged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bb->unacked_exist, 0);
 }
 
+/* J28: to mdadm a journal that is ahead of all members is not the array's */
+static void journal_is_not_ahead(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->hold_members = true;
+	f->mddev.events = 20;
+	md_update_sb(&f->mddev, 1);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS].disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS].held, 0);
+
+	/* it has the greater count, and the members get the smaller one last */
+	f->nr_seen = 0;
+	f->mddev.in_sync = 1;
+	f->mddev.resync_offset = MaxSector;
+	f->mddev.can_decrease_events = 1;
+	set_bit(MD_SB_CHANGE_CLEAN, &f->mddev.sb_flags);
+	md_update_sb(&f->mddev, 0);
+	KUNIT_EXPECT_EQ(test, f->mddev.events, 20);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
+	KUNIT_EXPECT_EQ(test, f->seen[0].disk, JOURNAL);
+}
+
 /* Whoever stops the array finds somebody who writes, as a reboot may. */
 static void stop_below_a_writer_is_not_clean(struct kunit *test)
 {
@@ -1233,6 +1258,24 @@ static void new_log_begins_at_the_first_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->log->seq, R5L_RECOVERY_SEQ_JUMP + 2);
 }
 
+/* J25: not before a member that failed is on record, or it is back after a crash */
+static void first_block_waits_for_the_record(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	f->mddev.persistent = 0;
+	set_log(f, 40);
+	set_bit(Blocked, &f->member_rdev[1].flags);
+	set_bit(Faulty, &f->member_rdev[1].flags);
+	f->mddev.ro = MD_AUTO_READ;
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), -EROFS);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
+	f->mddev.ro = MD_RDWR;
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), 0);
+	KUNIT_EXPECT_FALSE(test, test_bit(Blocked, &f->member_rdev[1].flags));
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 1);
+}
+
 /* In the place of super_1_sync(): who failed, and which blocks went bad. */
 static void fixture_sync_super(struct mddev *mddev, struct md_rdev *rdev)
 {
@@ -1385,6 +1428,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(first_commit_records_a_failure),
 	KUNIT_CASE(late_bad_block_is_acknowledged),
 	KUNIT_CASE(parked_stripe_wakes_reclaim),
+	KUNIT_CASE(journal_is_not_ahead),
 	KUNIT_CASE(stop_below_a_writer_is_not_clean),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
@@ -1421,6 +1465,7 @@ static struct kunit_case raid5_recovery_cases[] = {
 	KUNIT_CASE(recovery_stops_short_of_the_tail),
 	KUNIT_CASE(new_log_begins_behind_the_old),
 	KUNIT_CASE(new_log_begins_at_the_first_block),
+	KUNIT_CASE(first_block_waits_for_the_record),
 	{}
 };
 
