@@ -460,14 +460,22 @@ static void late_bad_block_is_acknowledged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bb->unacked_exist, 0);
 }
 
+static sector_t no_sync_request(struct mddev *mddev, sector_t sector,
+				sector_t max_sector, int *skipped)
+{
+	return 0;
+}
+
 /* J28: to mdadm a journal that is ahead of all members is not the array's */
 static void journal_is_not_ahead(struct kunit *test)
 {
 	struct log_fixture *f = test->priv;
+	int i;
 
 	set_reclaimable_log(f);
 	f->hold_members = true;
 	f->mddev.events = 20;
+	f->rdev.sb_events = 20;
 	md_update_sb(&f->mddev, 1);
 	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
 	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS].disk, JOURNAL);
@@ -483,6 +491,46 @@ static void journal_is_not_ahead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->mddev.events, 20);
 	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 1);
 	KUNIT_EXPECT_EQ(test, f->seen[0].disk, JOURNAL);
+
+	/* no member took it: so the journal does not get it, now or later */
+	f->nr_seen = 0;
+	for (i = 0; i < NR_MEMBERS; i++)
+		set_bit(Faulty, &f->member_rdev[i].flags);
+	md_update_sb(&f->mddev, 1);
+	md_update_sb(&f->mddev, 1);
+	KUNIT_EXPECT_EQ(test, f->nr_seen, 0);
+}
+
+/* J28: one that was assembled behind the members is not two behind them then */
+static void journal_catches_up(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->mddev.events = 20;
+	f->rdev.sb_events = 19;
+	md_update_sb(&f->mddev, 1);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS + 2);
+	KUNIT_EXPECT_EQ(test, f->seen[0].disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS + 1].disk, JOURNAL);
+	KUNIT_EXPECT_EQ(test, f->rdev.sb_events, 21);
+}
+
+/* J28: nor when an update is given up, as a member could not be flushed */
+static void count_that_no_disk_has_is_used_again(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	f->pers.sync_request = no_sync_request;
+	f->mddev.events = 20;
+	f->rdev.sb_events = 20;
+	f->mddev.in_sync = 1;
+	f->failing = f->member[0];
+	md_update_sb(&f->mddev, 1);
+	KUNIT_EXPECT_EQ(test, f->errors, 1);
+	KUNIT_EXPECT_EQ(test, f->mddev.events, 21);
+	KUNIT_EXPECT_EQ(test, f->rdev.sb_events, 21);
 }
 
 /* Whoever stops the array finds somebody who writes, as a reboot may. */
@@ -626,6 +674,29 @@ static void log_that_is_needed_goes_on(struct kunit *test)
 	clear_bit(Blocked, &f->member_rdev[1].flags);
 	r5l_do_reclaim(f->log);
 	KUNIT_EXPECT_EQ(test, f->log->log_start, BLOCK_SECTORS);
+}
+
+/* J26: where the worst of one stripe does not fit, none would ever be let in */
+static void too_small_for_write_back(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	sector_t wanted = 4 * r5l_stripe_worst(&f->conf) + BLOCK_SECTORS;
+	int i;
+
+	set_bit(In_sync, &f->member_rdev[0].flags);
+	for (i = 0; i < f->conf.raid_disks; i++)
+		f->conf.disks[i].rdev = &f->member_rdev[0];
+	set_log(f, 1);
+	f->log->r5c_journal_mode = R5C_JOURNAL_MODE_WRITE_THROUGH;
+	f->mddev.persistent = 0;
+	f->log->device_size = wanted - BLOCK_SECTORS;
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			r5c_journal_mode_set(&f->mddev, R5C_JOURNAL_MODE_WRITE_BACK));
+	f->log->device_size = wanted;
+	KUNIT_EXPECT_EQ(test, 0,
+			r5c_journal_mode_set(&f->mddev, R5C_JOURNAL_MODE_WRITE_BACK));
+	r5c_update_log_state(f->log);
+	KUNIT_EXPECT_FALSE(test, test_bit(R5C_LOG_CRITICAL, &f->conf.cache_state));
 }
 
 /* May another stripe be cached with so many blocks free, and so many cached? */
@@ -1258,6 +1329,20 @@ static void new_log_begins_at_the_first_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->log->seq, R5L_RECOVERY_SEQ_JUMP + 2);
 }
 
+/* J12: one that failed has its records yet, and the members may lose theirs */
+static void failed_journal_keeps_its_log(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_log(f, 40);
+	set_bit(Faulty, &f->rdev.flags);
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), -EIO);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
+	f->mddev.persistent = 0;
+	KUNIT_EXPECT_EQ(test, r5l_recovery_new_log(f->log), -EIO);
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
+}
+
 /* J25: not before a member that failed is on record, or it is back after a crash */
 static void first_block_waits_for_the_record(struct kunit *test)
 {
@@ -1429,6 +1514,8 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(late_bad_block_is_acknowledged),
 	KUNIT_CASE(parked_stripe_wakes_reclaim),
 	KUNIT_CASE(journal_is_not_ahead),
+	KUNIT_CASE(journal_catches_up),
+	KUNIT_CASE(count_that_no_disk_has_is_used_again),
 	KUNIT_CASE(stop_below_a_writer_is_not_clean),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
@@ -1437,6 +1524,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(log_starts_over),
 	KUNIT_CASE(log_that_is_needed_goes_on),
 	KUNIT_CASE(log_that_starts_over_keeps_room),
+	KUNIT_CASE(too_small_for_write_back),
 	KUNIT_CASE(faulty_journal_releases_its_space),
 	KUNIT_CASE(tail_names_a_finished_unit),
 	KUNIT_CASE(mode_waits_for_an_empty_cache),
@@ -1466,6 +1554,7 @@ static struct kunit_case raid5_recovery_cases[] = {
 	KUNIT_CASE(new_log_begins_behind_the_old),
 	KUNIT_CASE(new_log_begins_at_the_first_block),
 	KUNIT_CASE(first_block_waits_for_the_record),
+	KUNIT_CASE(failed_journal_keeps_its_log),
 	{}
 };
 
