@@ -14,7 +14,8 @@
 # that writes to it: the new one begins with a cache of what it found, of which it makes parity. In
 # the control the table is loaded while the device is suspended. One that starts it when the table
 # becomes active may be told to forget the table, and refuses to resume, each time, with a journal
-# that cannot be read; it has everything when that can be read again.
+# that cannot be read; it has everything when that can be read again. It stays in write-through if
+# the table lost a member.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -87,6 +88,15 @@ echo all > "$GROUP/unfail"
 ! within 30 dm_resume lv 2> /dev/null || broken "a resume succeeds without its log"
 dmsetup load lv < <(dm_raid_table writeback) || broken "the table is not loaded"
 within 30 dm_resume lv || broken "resume"
+LOST=$(lost_blocks /tmp/data) || exit
+none_lost "$LOST" "$BLOCKS"
+
+# a table that wants write-back, and has lost a member
+within 30 dmsetup suspend --nolockfs --noudevsync lv || broken "suspend"
+dmsetup load lv < <(dm_raid_table writeback | sed 's,/dev/disk4 /dev/disk1,- -,') ||
+	broken "the table is not loaded"
+within 30 dm_resume lv || broken "the degraded table is not resumed"
+[ "$(status 11)" = A ] || broken "a degraded set is not in write-through mode: $(dmsetup status lv)"
 LOST=$(lost_blocks /tmp/data) || exit
 dm_off lv
 none_lost "$LOST" "$BLOCKS"
