@@ -40,6 +40,7 @@ for turn in 1 2 3; do
 				broken "no $MODE"
 			SWITCHES=$((SWITCHES + 1))
 		done
+		((SWITCHES % 20)) || say "turn $turn: $SWITCHES switches so far"
 	done
 	wait "$LOAD"
 	[ "$(< /run/load)" = verified ] || shown "turn $turn: fio reads back something else"

@@ -55,7 +55,7 @@ for MODE in writethrough writeback; do
 		cycle "$MODE" $HOW
 		[ "$LOST" -le "$WORST" ] || WORST=$LOST
 	done
-	laps "$MODE"
+	[ "$WORST" -gt 0 ] || laps "$MODE"
 done
 none_lost "$WORST" "$BLOCKS"
 exit 0
