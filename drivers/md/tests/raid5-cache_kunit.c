@@ -514,6 +514,14 @@ static void journal_catches_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->seen[0].disk, JOURNAL);
 	KUNIT_EXPECT_EQ(test, f->seen[NR_MEMBERS + 1].disk, JOURNAL);
 	KUNIT_EXPECT_EQ(test, f->rdev.sb_events, 21);
+
+	/* but it does not say with the old count that a member has failed */
+	f->nr_seen = 0;
+	f->rdev.sb_events = 20;
+	set_bit(Faulty, &f->member_rdev[0].flags);
+	md_update_sb(&f->mddev, 1);
+	KUNIT_ASSERT_EQ(test, f->nr_seen, NR_MEMBERS);
+	KUNIT_EXPECT_EQ(test, f->seen[0].disk, 1);
 }
 
 /* J28: nor when an update is given up, as a member could not be flushed */
@@ -576,6 +584,21 @@ static void parked_stripe_wakes_reclaim(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, list_empty(&f->log->no_space_stripes));
 	KUNIT_EXPECT_TRUE(test, reclaim_woken(f));
 	list_del_init(&sh->log_list);
+}
+
+/* Too many have failed: what is in the log may be nowhere else. */
+static void broken_array_keeps_its_log(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	set_reclaimable_log(f);
+	set_bit(MD_BROKEN, &f->mddev.flags);
+	KUNIT_EXPECT_FALSE(test, r5l_commit(f->log, 24 * BLOCK_SECTORS));
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
+	KUNIT_EXPECT_EQ(test, f->log->last_checkpoint, 0);
+	f->mddev.persistent = 0;
+	KUNIT_EXPECT_FALSE(test, r5l_start_over(f->log));
+	KUNIT_EXPECT_EQ(test, f->journal->writes, 0);
 }
 
 /* Likewise for a block that only memory knows to be bad. */
@@ -1519,6 +1542,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(stop_below_a_writer_is_not_clean),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
+	KUNIT_CASE(broken_array_keeps_its_log),
 	KUNIT_CASE(failed_member_flush_holds_the_tail),
 	KUNIT_CASE(failed_member_flush_holds_dm_raid),
 	KUNIT_CASE(log_starts_over),
