@@ -15,7 +15,7 @@
 #
 # A kernel that begins it at that block forgets the old log. Not too early: a member fails the write
 # of a block, which is written once by the replay, and the power fails before the metadata devices
-# have that on record.
+# have that on record. (The base passes this cycle: it never forgets the old log.)
 
 # shellcheck source=rc.sh
 . /guest/rc.sh

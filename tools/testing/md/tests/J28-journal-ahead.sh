@@ -18,7 +18,7 @@
 # shellcheck source=rc.sh
 . /guest/rc.sh
 
-requires mdadm cmp /sys/kernel/config/crashblk
+requires mdadm od /sys/kernel/config/crashblk
 
 DISKS=(/dev/disk0 /dev/disk1 /dev/disk2 /dev/disk3)
 
