@@ -85,10 +85,25 @@ bool md_writeback_wanted(struct mddev *mddev)
 }
 EXPORT_SYMBOL_GPL(md_writeback_wanted);
 
+/**
+ * md_writeback_pending - how many stripes the members can take, and do not have
+ * @mddev: the array
+ *
+ * Context: any.
+ *
+ * Return: md_writeback_stripes() without those that are md_writeback_stuck().
+ * The two are not read at one time: it may be a little less than 0.
+ */
+int md_writeback_pending(struct mddev *mddev)
+{
+	return md_writeback_stripes(mddev) -
+	       atomic_read(&mddev->writeback.stuck);
+}
+EXPORT_SYMBOL_GPL(md_writeback_pending);
+
 static bool md_writeback_drained(struct mddev *mddev)
 {
-	return md_writeback_stripes(mddev) <=
-	       atomic_read(&mddev->writeback.stuck);
+	return md_writeback_pending(mddev) <= 0;
 }
 
 /**

@@ -32,6 +32,7 @@ struct md_writeback {
 };
 
 int md_writeback_stripes(struct mddev *mddev);
+int md_writeback_pending(struct mddev *mddev);
 bool md_writeback_wanted(struct mddev *mddev);
 void md_writeback_start(struct mddev *mddev);
 void md_writeback_end(struct mddev *mddev);

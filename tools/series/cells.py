@@ -125,6 +125,9 @@ CELLS = (
       for n in (0, 2, 4)),
     *(Cell(f"{mode}-qd16", "qd16", "icount", 21000, WB, disks=4, journal=mode, settings=FROZEN)
       for mode in ("write-through", "write-back")),
+    # long enough to show what grows
+    *(Cell(f"write-back-{job}", job, "icount", writes, WB, disks=4, journal="write-back",
+           settings=FROZEN) for job, writes in (("qd64", 21000), ("qd64x4", 5500))),
     *journaled(),
     Cell("raid5-qd16", "qd16", "icount", 21000, "--level=5 --bitmap=none", disks=5),
     Cell("seq", "seq", "icount", 3000, RAID6),

@@ -688,6 +688,35 @@ static void busy_stripe_bypasses_too(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_IO_STARTED, &f->sh->state));
 }
 
+static void no_work(struct work_struct *work)
+{
+}
+
+/* T5: a write-back cache would take what grows, and have more to write out. */
+static void write_back_cache_does_not_grow(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	int i;
+
+	make_array(test);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		INIT_LIST_HEAD(conf->inactive_list + i);
+	INIT_WORK(&conf->grow_work, no_work);
+	conf->max_nr_stripes = 256;
+	atomic_set(&f->mddev.writeback.stripes, 128);
+	KUNIT_EXPECT_NULL(test, raid5_get_active_stripe(conf, NULL, 1024,
+							R5_GAS_NOBLOCK));
+	KUNIT_EXPECT_FALSE(test, test_bit(R5_ALLOC_MORE, &conf->cache_state));
+	/* what cannot be written out makes no room */
+	atomic_set(&f->mddev.writeback.stuck, 1);
+	KUNIT_EXPECT_NULL(test, raid5_get_active_stripe(conf, NULL, 1024,
+							R5_GAS_NOBLOCK));
+	KUNIT_EXPECT_TRUE(test, test_bit(R5_ALLOC_MORE, &conf->cache_state));
+	flush_work(&conf->grow_work);
+	mddev_destroy(&f->mddev);
+}
+
 /* T4: the map of a new stripe is not checked when it is made, but here. */
 static void stripe_has_its_blocks(struct kunit *test)
 {
@@ -784,6 +813,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(held_stripe_has_its_turn),
 	KUNIT_CASE(busy_stripe_bypasses_too),
 	KUNIT_CASE(stripe_has_its_blocks),
+	KUNIT_CASE(write_back_cache_does_not_grow),
 	{}
 };
 
