@@ -964,6 +964,34 @@ static void full_stripes_are_written_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, conf->cache_state, 0UL);
 }
 
+/* T5: all of the cache at once would be one queue, for all who write to it. */
+static void quarter_is_written_out(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *sh = written_stripe(test, f);
+
+	set_log(f, 2);
+	INIT_LIST_HEAD(&conf->r5c_full_stripe_list);
+	INIT_LIST_HEAD(&conf->r5c_partial_stripe_list);
+	conf->max_nr_stripes = 256;
+	conf->min_nr_stripes = 256;
+	conf->chunk_sectors = 16 << RAID5_STRIPE_SHIFT(conf);
+	atomic_set(&conf->empty_inactive_list_nr, 1);
+	sh->state = BIT(STRIPE_R5C_CACHING) | BIT(STRIPE_R5C_PARTIAL_STRIPE);
+	list_add_tail(&sh->lru, &conf->r5c_partial_stripe_list);
+	atomic_set(&conf->r5c_cached_partial_stripes, 1);
+	atomic_set(&f->mddev.writeback.stripes, 1 + 64);
+	r5c_do_reclaim(conf);
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->r5c_partial_stripe_list));
+	/* one has arrived */
+	atomic_set(&f->mddev.writeback.stripes, 1 + 63);
+	atomic_set(&sh->count, 1);
+	r5c_do_reclaim(conf);
+	KUNIT_EXPECT_TRUE(test, list_empty(&conf->r5c_partial_stripe_list));
+	atomic_set(&f->mddev.writeback.stripes, 0);
+}
+
 /* J4: that a stripe is on the members is nothing that may be in the log. */
 static void write_out_logs_nothing(struct kunit *test)
 {
@@ -1559,6 +1587,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(unreadable_log_has_not_ended),
 	KUNIT_CASE(cached_stripes_are_counted_once),
 	KUNIT_CASE(full_stripes_are_written_out),
+	KUNIT_CASE(quarter_is_written_out),
 	KUNIT_CASE(failed_journal_is_passed_by),
 	KUNIT_CASE(failed_array_logs_nothing),
 	KUNIT_CASE(failed_array_keeps_its_cache),
