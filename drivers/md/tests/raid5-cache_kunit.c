@@ -982,11 +982,11 @@ static void quarter_is_written_out(struct kunit *test)
 	list_add_tail(&sh->lru, &conf->r5c_partial_stripe_list);
 	atomic_set(&conf->r5c_cached_partial_stripes, 1);
 	atomic_set(&f->mddev.writeback.stripes, 1 + 64);
+	atomic_set(&sh->count, 1);
 	r5c_do_reclaim(conf);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->r5c_partial_stripe_list));
 	/* one has arrived */
 	atomic_set(&f->mddev.writeback.stripes, 1 + 63);
-	atomic_set(&sh->count, 1);
 	r5c_do_reclaim(conf);
 	KUNIT_EXPECT_TRUE(test, list_empty(&conf->r5c_partial_stripe_list));
 	atomic_set(&f->mddev.writeback.stripes, 0);
