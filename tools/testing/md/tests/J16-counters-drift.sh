@@ -5,10 +5,9 @@
 # title: stripes that are written out by themselves are subtracted twice
 # shows: disorder
 #
-# A RAID5 with a write-back journal and 256 stripes. 144 of them are cached, which is more than half
-# but less than three quarters: only full stripes are to be written out, and there is none. First
-# that is done as it is; then after 224 stripes were cached and then written out since a part of
-# another of their blocks was written.
+# A RAID5 with a write-back journal and 256 stripes. 112 of them are cached, which is less than half:
+# only full stripes are to be written out, and there is none. First that is done as it is; then after
+# 224 stripes were cached and then written out since a part of another of their blocks was written.
 #
 # A kernel that takes these for stripes that reclaim has asked for, and still waits for, counts
 # itself out of the cache: it takes it for full and writes partial stripes out.
@@ -41,12 +40,12 @@ cycle() {
 	# an array that is idle for long enough to be marked clean writes its cache out
 	echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 	for ((i = 0; i < $1; i++)); do written_out; done
-	half_stripes /tmp/data 288
+	half_stripes /tmp/data 224
 	EARLY=0
 	if wait_for 3 "[ \$(on_members /tmp/data) -gt 0 ]" 2> /dev/null; then
 		EARLY=$(on_members /tmp/data)
 	fi
-	say "after $1 times 112 stripes: $EARLY of 144 are written out"
+	say "after $1 times 112 stripes: $EARLY of 112 are written out"
 	array_stop
 	disks_off
 }
@@ -54,5 +53,5 @@ cycle() {
 cycle 0
 [ "$EARLY" -eq 0 ] || broken "the control writes them out, too"
 cycle 2
-[ "$EARLY" -eq 0 ] || shown "early=$EARLY of 144 cached stripes"
+[ "$EARLY" -eq 0 ] || shown "early=$EARLY of 112 cached stripes"
 exit 0
