@@ -10,7 +10,8 @@
 # 224 stripes were cached and then written out since a part of another of their blocks was written.
 #
 # A kernel that takes these for stripes that reclaim has asked for, and still waits for, counts
-# itself out of the cache: it takes it for full and writes partial stripes out.
+# itself out of the cache: it takes it for full and writes partial stripes out, when reclaim looks, each
+# 30 seconds.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
@@ -42,9 +43,11 @@ cycle() {
 	for ((i = 0; i < $1; i++)); do written_out; done
 	half_stripes /tmp/data 224
 	EARLY=0
-	if wait_for 3 "[ \$(on_members /tmp/data) -gt 0 ]" 2> /dev/null; then
+	for ((i = 0; i < 4 && EARLY == 0; i++)); do
+		wait_for 9 "[ \$(on_members /tmp/data) -gt 0 ]" 2> /dev/null
 		EARLY=$(on_members /tmp/data)
-	fi
+		say "$EARLY are written out so far"
+	done
 	say "after $1 times 112 stripes: $EARLY of 112 are written out"
 	array_stop
 	disks_off
