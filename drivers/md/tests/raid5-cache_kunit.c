@@ -1226,6 +1226,8 @@ static void failed_array_keeps_its_cache(struct kunit *test)
 	s.too_many = false;
 	r5c_keep_cached(sh, &s);
 	KUNIT_EXPECT_EQ(test, md_writeback_drain(&f->mddev, 1), -ETIMEDOUT);
+	/* it had never been cached, and goes on being written out */
+	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_CACHING, &sh->state));
 	list_del_init(&sh->r5c);
 	md_writeback_end(&f->mddev);
 	percpu_ref_put(&f->mddev.writes_pending);
