@@ -933,12 +933,16 @@ static void cached_stripes_are_counted_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(STRIPE_R5C_PARTIAL_STRIPE, &sh->state));
 }
 
-/* J16: who wakes reclaim for full stripes, and reclaim, count alike. */
-static void full_stripes_are_written_out(struct kunit *test)
+/*
+ * A stripe cache of 256 and chunks of 16 stripes, with one that is cached; who
+ * holds it keeps it from the handle_list when reclaim lets it go.
+ */
+static struct stripe_head *cached_stripe(struct kunit *test,
+					 struct log_fixture *f, int flag,
+					 struct list_head *list)
 {
-	struct log_fixture *f = test->priv;
-	struct r5conf *conf = &f->conf;
 	struct stripe_head *sh = written_stripe(test, f);
+	struct r5conf *conf = &f->conf;
 
 	set_log(f, 2);
 	INIT_LIST_HEAD(&conf->r5c_full_stripe_list);
@@ -946,9 +950,20 @@ static void full_stripes_are_written_out(struct kunit *test)
 	conf->max_nr_stripes = 256;
 	conf->min_nr_stripes = 256;
 	conf->chunk_sectors = 16 << RAID5_STRIPE_SHIFT(conf);
-	sh->state = BIT(STRIPE_R5C_CACHING) | BIT(STRIPE_R5C_FULL_STRIPE);
+	sh->state = BIT(STRIPE_R5C_CACHING) | BIT(flag);
 	atomic_set(&sh->count, 1);
-	list_add_tail(&sh->lru, &conf->r5c_full_stripe_list);
+	list_add_tail(&sh->lru, list);
+	return sh;
+}
+
+/* J16: who wakes reclaim for full stripes, and reclaim, count alike. */
+static void full_stripes_are_written_out(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *sh = cached_stripe(test, f, STRIPE_R5C_FULL_STRIPE,
+					       &conf->r5c_full_stripe_list);
+
 	atomic_set(&conf->r5c_cached_full_stripes, 15);
 	r5c_do_reclaim(conf);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->r5c_full_stripe_list));
@@ -969,20 +984,12 @@ static void quarter_is_written_out(struct kunit *test)
 {
 	struct log_fixture *f = test->priv;
 	struct r5conf *conf = &f->conf;
-	struct stripe_head *sh = written_stripe(test, f);
 
-	set_log(f, 2);
-	INIT_LIST_HEAD(&conf->r5c_full_stripe_list);
-	INIT_LIST_HEAD(&conf->r5c_partial_stripe_list);
-	conf->max_nr_stripes = 256;
-	conf->min_nr_stripes = 256;
-	conf->chunk_sectors = 16 << RAID5_STRIPE_SHIFT(conf);
+	cached_stripe(test, f, STRIPE_R5C_PARTIAL_STRIPE,
+		      &conf->r5c_partial_stripe_list);
 	atomic_set(&conf->empty_inactive_list_nr, 1);
-	sh->state = BIT(STRIPE_R5C_CACHING) | BIT(STRIPE_R5C_PARTIAL_STRIPE);
-	list_add_tail(&sh->lru, &conf->r5c_partial_stripe_list);
 	atomic_set(&conf->r5c_cached_partial_stripes, 1);
 	atomic_set(&f->mddev.writeback.stripes, 1 + 64);
-	atomic_set(&sh->count, 1);
 	r5c_do_reclaim(conf);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->r5c_partial_stripe_list));
 	/* one has arrived */
