@@ -5,13 +5,14 @@
 # title: stripes that are written out by themselves are subtracted twice
 # shows: disorder
 #
-# A RAID5 with a write-back journal and 256 stripes. 112 of them are cached, which is less than half:
-# only full stripes are to be written out, and there is none. First that is done as it is; then after
-# 224 stripes were cached and then written out since a part of another of their blocks was written.
+# A RAID5 with a write-back journal and 256 stripes. 112 of them are cached, which is less than
+# half: only full stripes are to be written out, and there is none. First that is done as it is;
+# then after 224 stripes were cached and then written out since a part of another of their blocks
+# was written.
 #
 # A kernel that takes these for stripes that reclaim has asked for, and still waits for, counts
-# itself out of the cache: it takes it for full and writes partial stripes out, when reclaim looks, each
-# 30 seconds.
+# itself out of the cache: it takes it for full and writes partial stripes out, when reclaim
+# looks, each 30 seconds.
 
 # shellcheck source=rc.sh
 . /guest/rc.sh
