@@ -52,7 +52,7 @@ MIGRATE_DISKS, MIGRATE_MIB = 5, 1280
 KINDS = ("series", "kunit", "model", "vm", "long")
 # The kernels that continuous integration has the time to build; and KUnit's.
 IN_CI = "x86"
-SHOWN, BROKEN, SKIPPED, HANG = 1, 2, 4, 124
+SHOWN, BROKEN, SKIPPED, HANG, SPLAT = 1, 2, 4, 124, 126
 EVIDENCE_LINES = 40
 # What a VM wants, and who runs it.
 LANE_MIB = 2560
@@ -138,10 +138,12 @@ def evidence(out: pathlib.Path, status: int) -> str:
     """A run's exit status and what vm.py says of it: whoever reads a CI's output has no more."""
     log = out / "vm.log"
     lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
-    console = out / "console.log"
+    # what the kernel warned of is rarely among the last lines
+    console = out / ("splats.txt" if status == SPLAT else "console.log")
     if not any(line.startswith("  |") for line in lines) and console.exists():
+        text = console.read_text("utf-8", "replace").splitlines()
         lines += ["  | " + line for line in
-                  console.read_text("utf-8", "replace").splitlines()[-EVIDENCE_LINES:]]
+                  text[slice(EVIDENCE_LINES) if status == SPLAT else slice(-EVIDENCE_LINES, None)]]
     return f"exit status {status}; see {out}/console.log and {log}" + "".join(
         f"\n     {line}" for line in lines)
 
