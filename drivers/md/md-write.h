@@ -45,7 +45,7 @@ int md_writeback_drain(struct mddev *mddev, unsigned long timeout);
 enum md_test_point {
 	MD_POINT_FIRST_LOAD,	/* md_write_start(), between its two loads */
 	MD_POINT_DIRTY,		/* md_set_dirty(), between its two stores */
-	MD_POINT_GRACE_PERIOD,	/* the array may become clean after one */
+	MD_POINT_SWITCHED,	/* md_count_writes(), between its two waits */
 	MD_POINT_READ_ONLY,	/* md_check_recovery() took it for read-only */
 	MD_POINT_SPARES,	/* md_start_sync() has looked who is to go */
 	MD_POINT_FAULTY,	/* raid5_error() has set Faulty */

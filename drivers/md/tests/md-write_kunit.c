@@ -427,7 +427,7 @@ static void look_who_waits(struct mddev *mddev, enum md_test_point point)
 	struct write_fixture *f = container_of(mddev, struct write_fixture,
 					       mddev);
 
-	if (point != MD_POINT_GRACE_PERIOD || f->points++)
+	if (point != MD_POINT_SWITCHED || f->points++)
 		return;
 	f->as_it_should = current != f->thread;
 }

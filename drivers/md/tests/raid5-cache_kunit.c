@@ -53,6 +53,7 @@ struct log_fixture {
 	struct r5l_log *log;
 	struct empty_flush flush[NR_FLUSHES];
 	unsigned int errors;	/* calls of md_error() for the journal */
+	struct rcu_head rest_of_switch;
 };
 
 static void empty_flush_endio(struct bio *bio)
@@ -553,6 +554,38 @@ static void stop_below_a_writer_is_not_clean(struct kunit *test)
 	percpu_ref_put(&f->mddev.writes_pending);
 	md_stop_writes(&f->mddev);
 	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 1);
+}
+
+static void end_switch(struct rcu_head *rcu)
+{
+	struct log_fixture *f = container_of(rcu, struct log_fixture,
+					     rest_of_switch);
+
+	percpu_ref_put(&f->mddev.writes_pending);
+}
+
+/* A switch of writes_pending has woken us, and goes on to drop its reference. */
+static void switch_goes_on(struct mddev *mddev, enum md_test_point point)
+{
+	struct log_fixture *f = container_of(mddev, struct log_fixture, mddev);
+
+	if (point != MD_POINT_SWITCHED)
+		return;
+	percpu_ref_get(&mddev->writes_pending);
+	call_rcu(&f->rest_of_switch, end_switch);
+}
+
+/* J21: that is nobody who writes: the array is clean. */
+static void stop_waits_for_all_of_the_switch(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	f->mddev.in_sync = 0;
+	md_test_at_point = switch_goes_on;
+	md_stop_writes(&f->mddev);
+	md_test_at_point = NULL;
+	KUNIT_EXPECT_EQ(test, f->mddev.in_sync, 1);
+	rcu_barrier(); /* f goes away, also if md did not wait */
 }
 
 /* No room in the log, and nothing in flight that would wake reclaim. */
@@ -1577,6 +1610,7 @@ static struct kunit_case raid5_reclaim_cases[] = {
 	KUNIT_CASE(journal_catches_up),
 	KUNIT_CASE(count_that_no_disk_has_is_used_again),
 	KUNIT_CASE(stop_below_a_writer_is_not_clean),
+	KUNIT_CASE(stop_waits_for_all_of_the_switch),
 	KUNIT_CASE(unrecorded_failure_holds_the_tail),
 	KUNIT_CASE(unacked_bad_block_holds_the_tail),
 	KUNIT_CASE(broken_array_keeps_its_log),
