@@ -65,6 +65,6 @@ cycle() {
 cycle 1
 [ "$LOST $MISMATCH" = '0 0' ] || broken "the control loses data: the set-up is wrong"
 cycle 6
-[ "$LOST $MISMATCH" = '0 0' ] ||
-	shown "lost=$LOST blocks=192, mismatch_cnt $MISMATCH: recovery passes over what is nowhere else"
+[ "$LOST $MISMATCH" = '0 0' ] || shown "lost=$LOST blocks=192, mismatch_cnt $MISMATCH:" \
+	"recovery passes over what is nowhere else"
 exit 0
