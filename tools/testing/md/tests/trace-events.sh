@@ -19,8 +19,13 @@ seen() {
 disks_on 4 16
 array_journaled 5 3 write-back
 wait_for 20 "[ \"\$(< $MDSYS/array_state)\" = clean ]" || broken "it does not become clean"
+# the superblock that says dirty takes its time, so that the write does wait
+hold "0 write 8 15"
 trace-cmd record -q -e md_write -o /tmp/trace.dat dd if=/dev/urandom of="$MD" bs=4k count=1 \
-	oflag=direct status=none > /dev/null 2>&1 || broken "trace-cmd records nothing"
+	oflag=direct status=none > /dev/null 2>&1 &
+wait_for 20 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "no superblock is written"
+release all
+wait $! || broken "trace-cmd records nothing"
 seen /tmp/trace.dat "md_in_sync:.*md0 dirty" "the array became dirty"
 seen /tmp/trace.dat "md_write_wait:.*md0 sector=0 ns=[1-9]" "the write waited"
 seen /tmp/trace.dat "md_writeback_start:.*md0 stripes=1" "a stripe joined the cache"
