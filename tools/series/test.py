@@ -139,11 +139,12 @@ def evidence(out: pathlib.Path, status: int) -> str:
     log = out / "vm.log"
     lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
     # what the kernel warned of is rarely among the last lines
-    console = out / ("splats.txt" if status == SPLAT else "console.log")
+    warned = status == SPLAT
+    console = out / ("splats.txt" if warned else "console.log")
     if not any(line.startswith("  |") for line in lines) and console.exists():
         text = console.read_text("utf-8", "replace").splitlines()
-        lines += ["  | " + line for line in
-                  text[slice(EVIDENCE_LINES) if status == SPLAT else slice(-EVIDENCE_LINES, None)]]
+        lines += ["  | " + line for line in (text[:EVIDENCE_LINES] if warned else
+                                             text[-EVIDENCE_LINES:])]
     return f"exit status {status}; see {out}/console.log and {log}" + "".join(
         f"\n     {line}" for line in lines)
 

@@ -23,7 +23,6 @@ set_size() {
 	echo "$1" > "$MDSYS/component_size"
 }
 
-
 # cycle [FAIL]
 cycle() {
 	local write resize lost
