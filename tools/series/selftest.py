@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from typing import Iterator
+from typing import Any, Iterator
 
 import base as base_mod
 import common
@@ -580,6 +580,31 @@ def where_adds_up(_: pathlib.Path) -> str:
     raise common.Error("a line that is no event was not refused")
 
 
+def bench_judges(_: pathlib.Path) -> str:
+    """make bench: what is worse than the base is found; what the fixes alone are as well is told
+    apart; an unseen control is found."""
+    import bench  # pylint: disable=import-outside-toplevel
+    if bench.LAST_FIX not in (patch.name for patch in series.load()):
+        raise common.Error(f"bench.LAST_FIX: the series has no {bench.LAST_FIX}")
+    better, chance, worse = [0.8, 0.9, 1.0], [0.9, 1.1, 1.3], [1.01, 1.1, 1.2]
+
+    def judged(base: Any, fixes: Any = None, **more: Any) -> list[int]:
+        row = {"cell": "a cell", "ratio": dict(zip(("p99", "p999"), base)), **more}
+        if fixes:
+            row |= {bench.FIXES: {}, "ratio_to_fixes": dict(zip(("p99", "p999"), fixes))}
+        return [len(lines) for lines in bench.verdicts([row])]
+    same("no p99.9", judged((better, None)), [0, 0])
+    same("chance", judged((chance, better)), [0, 0])
+    same("a worse p99", judged((worse, better)), [1, 0])
+    same("a worse p99.9", judged((better, worse)), [1, 0])
+    same("both come with the fixes", judged((worse, worse), (chance, better)), [0, 2])
+    same("one does", judged((worse, worse), (worse, better)), [1, 1])
+    same("fixes without samples", judged((worse, None), (None, None)), [1, 0])
+    same("an unseen control", judged((better, None), control=[1.04, 1.2, 1.3]), [1, 0])
+    same("a control", judged((better, None), control=[1.1, 1.2, 1.3]), [0, 0])
+    return "9 cells"
+
+
 MUTANTS_FILE = """\
 #include <stdio.h>
 
@@ -672,6 +697,7 @@ CHECKS = {
     "deb/bad-input": deb_bad_input,
     "deb/estimate": deb_estimate,
     "where/adds-up": where_adds_up,
+    "bench/judges": bench_judges,
     "kunit/mutants-in-one": mutants_in_one,
     "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
     "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),
