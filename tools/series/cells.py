@@ -22,7 +22,11 @@ class Goal(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What is measured. A cell with goals, or main, is in make bench."""
+    """What is measured. A cell with goals, or main, is in make bench.
+
+    How far the base is from itself is looked at in each of the steady cells, and where the load
+    is of another kind.
+    """
 
     name: str
     job: str
@@ -39,7 +43,7 @@ class Cell(NamedTuple):
     parts: tuple[Part, ...] = (Part(),)
     goals: tuple[Goal, ...] = ()
     main: bool = False
-    again: bool = True      # run base against base
+    again: bool = False     # run base against base
 
 
 RAID6 = "--level=6 --bitmap=none"
@@ -68,7 +72,7 @@ def steady(name: str, mdadm: str, state: str = "", model: str = "light",
            goals: dict[str, tuple[Goal, ...]] | None = None) -> list[Cell]:
     """The steady writers on one array."""
     return [Cell(job + name, job, "icount", writes, mdadm, state=state, model=model,
-                 goals=(goals or {}).get(job, ()), control=job + name == "qd1")
+                 goals=(goals or {}).get(job, ()), control=job + name == "qd1", again=True)
             for job, writes in (("qd1", 3000), ("qd16", 21000), ("qd64", 21000),
                                 ("uring16", 21000))]
 
@@ -79,7 +83,6 @@ def now_and_then(interval: int) -> list[Cell]:
                  words=f"EVERY={interval} {words}",
                  parts=SYNCED if how == "-fdatasync" else (Part(),),
                  goals=(Goal("p99", limit),) if interval >= 300 and not how else (),
-                 # an idle machine is slow to simulate
                  again=interval == 450 and not name and not how)
             for name, mdadm, limit in (("", RAID6, 0.5), ("-warm", WARM, 0.35))
             for how, words in (("", "SYNC=none FDATASYNC=0"), ("-dsync", "SYNC=dsync FDATASYNC=0"),
@@ -92,29 +95,31 @@ def journaled() -> list[Cell]:
                  f"{f'-fsync{syncs}' if syncs else ''}", "journal", "icount", 2100, WB, disks=4,
                  model="flush", journal=mode, settings=FROZEN,
                  words=f"RW={rw} DEPTH={depth} SYNCS={syncs}",
-                 parts=SYNCED if syncs else (Part(),), again=False)
+                 parts=SYNCED if syncs else (Part(),))
             for mode in ("write-through", "write-back") for rw in ("randwrite", "write")
             for depth in (1, 16, 64) for syncs in (0, 1, 32)]
 
 
 CELLS = (
-    Cell("qd1-tt", "qd1", "tt", 3000, RAID6, goals=(Goal("p99", 2.05, "device"),)),
-    Cell("qd16-tt", "qd16", "tt", 3000, RAID6, control=True,
+    Cell("qd1-tt", "qd1", "tt", 3000, RAID6, goals=(Goal("p99", 2.05, "device"),), again=True),
+    Cell("qd16-tt", "qd16", "tt", 3000, RAID6, control=True, again=True,
          goals=(Goal("p99", 2.2, "device"),)),
-    Cell("qd64x4-tt", "qd64x4", "tt", 5500, RAID6, goals=ratio(0.65, 0.6)),
-    Cell("qd64x4-warm-tt", "qd64x4", "tt", 5500, WARM, goals=ratio(0.65, 0.6)),
-    Cell("qd64x4-cache4096-tt", "qd64x4", "tt", 5500, RAID6, main=True, again=False,
+    Cell("qd64x4-tt", "qd64x4", "tt", 5500, RAID6, goals=ratio(0.65, 0.6), again=True),
+    Cell("qd64x4-warm-tt", "qd64x4", "tt", 5500, WARM, goals=ratio(0.65, 0.6), again=True),
+    Cell("qd64x4-cache4096-tt", "qd64x4", "tt", 5500, RAID6, main=True,
          settings="stripe_cache_size=4096"),
     *steady("", RAID6, goals={"qd16": (*STEADY, Goal("thread_us", 0.65)), "qd64": STEADY}),
     *steady("-warm", WARM, goals={"qd16": STEADY, "qd64": STEADY}),
     *steady("-cold", COLD, "cold", "meta", {"qd16": ratio(0.6, 0.6)}),
     *steady("-lockless", LOCKLESS, model="meta"),
-    Cell("qd64x4", "qd64x4", "icount", 5500, RAID6, goals=ratio(0.78, 0.6)),
-    Cell("qd64x4-warm", "qd64x4", "icount", 5500, WARM, goals=ratio(0.78, 0.6)),
-    Cell("qd64-32k", "qd64-32k", "icount", 21000, RAID6, goals=(Goal("p99", 1, "qd64"),)),
+    Cell("qd64x4", "qd64x4", "icount", 5500, RAID6, goals=ratio(0.78, 0.6), again=True),
+    Cell("qd64x4-warm", "qd64x4", "icount", 5500, WARM, goals=ratio(0.78, 0.6), again=True),
+    Cell("qd64-32k", "qd64-32k", "icount", 21000, RAID6, goals=(Goal("p99", 1, "qd64"),),
+         again=True),
     *now_and_then(50), *now_and_then(300), *now_and_then(450),
     *(Cell(f"buffered-qd{depth}", "buffered", "icount", 150, RAID6, model="slow",
-           words=f"DEPTH={depth}", parts=BUFFERED, goals=ratio(0.15, 0.15) if depth == 16 else ())
+           words=f"DEPTH={depth}", parts=BUFFERED, again=depth == 16,
+           goals=ratio(0.15, 0.15) if depth == 16 else ())
       for depth in (4, 16, 32)),
     Cell("mixed", "mixed", "icount", 21000, RAID6, parts=MIXED),
     Cell("check-qd16", "qd16", "icount", 21000, RAID6, state="check"),
