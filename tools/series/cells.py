@@ -104,16 +104,16 @@ CELLS = (
     Cell("qd1-tt", "qd1", "tt", 3000, RAID6, goals=(Goal("p99", 2.05, "device"),), again=True),
     Cell("qd16-tt", "qd16", "tt", 3000, RAID6, control=True, again=True,
          goals=(Goal("p99", 2.2, "device"),)),
-    Cell("qd64x4-tt", "qd64x4", "tt", 5500, RAID6, goals=ratio(0.65, 0.6), again=True),
-    Cell("qd64x4-warm-tt", "qd64x4", "tt", 5500, WARM, goals=ratio(0.65, 0.6), again=True),
-    Cell("qd64x4-cache4096-tt", "qd64x4", "tt", 5500, RAID6, main=True,
+    Cell("qd64x4-tt", "qd64x4", "tt", 6000, RAID6, goals=ratio(0.65, 0.6), again=True),
+    Cell("qd64x4-warm-tt", "qd64x4", "tt", 6000, WARM, goals=ratio(0.65, 0.6), again=True),
+    Cell("qd64x4-cache4096-tt", "qd64x4", "tt", 6000, RAID6, main=True,
          settings="stripe_cache_size=4096"),
     *steady("", RAID6, goals={"qd16": (*STEADY, Goal("thread_us", 0.65)), "qd64": STEADY}),
     *steady("-warm", WARM, goals={"qd16": STEADY, "qd64": STEADY}),
     *steady("-cold", COLD, "cold", "meta", {"qd16": ratio(0.6, 0.6)}),
     *steady("-lockless", LOCKLESS, model="meta"),
-    Cell("qd64x4", "qd64x4", "icount", 5500, RAID6, goals=ratio(0.78, 0.6), again=True),
-    Cell("qd64x4-warm", "qd64x4", "icount", 5500, WARM, goals=ratio(0.78, 0.6), again=True),
+    Cell("qd64x4", "qd64x4", "icount", 6000, RAID6, goals=ratio(0.78, 0.6), again=True),
+    Cell("qd64x4-warm", "qd64x4", "icount", 6000, WARM, goals=ratio(0.78, 0.6), again=True),
     Cell("qd64-32k", "qd64-32k", "icount", 21000, RAID6, goals=(Goal("p99", 1, "qd64"),),
          again=True),
     *now_and_then(50), *now_and_then(300), *now_and_then(450),
@@ -132,7 +132,7 @@ CELLS = (
       for mode in ("write-through", "write-back")),
     # long enough to show what grows
     *(Cell(f"write-back-{job}", job, "icount", writes, WB, disks=4, journal="write-back",
-           settings=FROZEN) for job, writes in (("qd64", 21000), ("qd64x4", 5500))),
+           settings=FROZEN) for job, writes in (("qd64", 21000), ("qd64x4", 6000))),
     *journaled(),
     Cell("raid5-qd16", "qd16", "icount", 21000, "--level=5 --bitmap=none", disks=5),
     Cell("seq", "seq", "icount", 3000, RAID6),
@@ -142,5 +142,5 @@ CELLS = (
     Cell("raid10-qd16", "qd16", "icount", 21000, "--level=10 --bitmap=none", disks=4),
     *(Cell(f"of{disks}-{job}", job, "icount", writes, RAID6, disks=disks)
       for disks in (4, 8, 12)
-      for job, writes in (("qd16", 21000), ("qd64", 21000), ("qd64x4", 5500))),
+      for job, writes in (("qd16", 21000), ("qd64", 21000), ("qd64x4", 6000))),
 )
