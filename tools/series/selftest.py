@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import lzma
 import os
 import pathlib
@@ -584,8 +585,8 @@ def bench_judges(_: pathlib.Path) -> str:
     """make bench: what is worse than the base is found; what the fixes alone are as well is told
     apart; an unseen control is found."""
     import bench  # pylint: disable=import-outside-toplevel
-    if bench.LAST_FIX not in (patch.name for patch in series.load()):
-        raise common.Error(f"bench.LAST_FIX: the series has no {bench.LAST_FIX}")
+    subjects = [patch.subject for patch in series.load() if patch.name == bench.LAST_FIX]
+    same("the last fix", [git("log", "-1", "--format=%s", bench.fixes()).strip()], subjects)
     better, chance, worse = [0.8, 0.9, 1.0], [0.9, 1.1, 1.3], [1.01, 1.1, 1.2]
 
     def judged(base: Any, fixes: Any = None, **more: Any) -> list[int]:
@@ -603,6 +604,34 @@ def bench_judges(_: pathlib.Path) -> str:
     same("an unseen control", judged((better, None), control=[1.04, 1.2, 1.3]), [1, 0])
     same("a control", judged((better, None), control=[1.1, 1.2, 1.3]), [0, 0])
     return "9 cells"
+
+
+def bench_keeps_steady(out: pathlib.Path) -> str:
+    """make bench: of logged writes those count that ended before a writer ran out of them."""
+    import bench  # pylint: disable=import-outside-toplevel
+    from cells import CELLS, Part  # pylint: disable=import-outside-toplevel
+    run = bench.Run(CELLS[0]._replace(name="toy", writes=5), "base", "base", (7, 8))
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for seed in run.seeds:
+        (out / f"toy-{seed}.json").write_text(json.dumps({"jobs": [{
+            "jobname": "write", "job options": {"iodepth": "2"},
+            "write": {"clat_ns": {"bins": {"1000": 5}}}}]}), "ascii")
+    # one writer is done at 4 ms, the other at 9; 1 is a write, 2 a flush; 127 ns and less are exact
+    logs = {"7-5_clat.1.log": ["1, 10, 1", "2, 20, 1", "3, 999, 2", "4, 30, 1", "5, 40, 1",
+                               "5, 50, 1"],
+            "7-5_clat.2.log": ["1, 10, 1", "4, 60, 1", "6, 70, 1", "9, 80, 1", "9, 90, 1"],
+            "7-1_clat.1.log": ["1, 10, 1"]}
+    for name, lines in logs.items():
+        (out / name).write_text("\n".join(f"{line}, 4096, 0, 0" for line in lines) + "\n", "ascii")
+    bench.keep_steady(out, run)
+    same("what is kept, and of a seed without logs all", bench.bins_of(out, run, Part()),
+         [{"10": 2, "20": 1, "30": 1, "60": 1}, {"1000": 5}])
+    same("logs", list(out.glob("*.log")), [])
+    # fio's histogram has 64 bins for each power of two from 64 ns on
+    same("bins", [bench.binned(ns) for ns in (127, 128, 129, 130, 1000000)],
+         [127, 129, 129, 131, 999424 + 4096])
+    return "2 writers"
 
 
 MUTANTS_FILE = """\
@@ -698,6 +727,7 @@ CHECKS = {
     "deb/estimate": deb_estimate,
     "where/adds-up": where_adds_up,
     "bench/judges": bench_judges,
+    "bench/keeps-steady": bench_keeps_steady,
     "kunit/mutants-in-one": mutants_in_one,
     "vm/hang-is-found": lambda out: hang_is_found(out, "write", "hang", "folio_wait_writeback"),
     "vm/silence-is-found": lambda out: hang_is_found(out, "flush", "silence", "submit_bio_wait"),

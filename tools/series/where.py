@@ -455,6 +455,7 @@ def traced(run: bench.Run, build: pathlib.Path) -> pathlib.Path:
     if status:
         raise common.Error(f"{run.cell.name} on {run.variant}, traced: "
                            f"{test.evidence(out, status)}")
+    bench.keep_steady(out, run)
     for path in out.glob("trace-*.txt"):
         with open(path, "rb") as text_of, gzip.open(f"{path}.gz", "wb", 1) as packed:
             shutil.copyfileobj(text_of, packed)
