@@ -119,6 +119,44 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	f->mddev.bitmap = NULL;
 }
 
+/* How often the member is flushed when the daemon's item has run. */
+static unsigned int flushes_of_a_run(struct bitmap_fixture *f)
+{
+	unsigned int before = f->member->flushes;
+
+	schedule_work(&f->bitmap.daemon_work);
+	while (READ_ONCE(f->member->flushes) == before && work_busy(&f->bitmap.daemon_work))
+		schedule_timeout_uninterruptible(1);
+	if (READ_ONCE(f->member->flushes) != before)
+		kunit_disk_end(f->member, BLK_STS_OK);
+	flush_work(&f->bitmap.daemon_work);
+	return f->member->flushes - before;
+}
+
+/* There is a write now and then: each run finds that the last one was too early. */
+static void bit_in_use_costs_no_flush(struct kunit *test)
+{
+	struct bitmap_fixture *f = test->priv;
+
+	f->mddev.bitmap = &f->bitmap;
+	for (int write = 0; write < 3; write++) {
+		bitmap_start_write(&f->mddev, 0, 8);
+		bitmap_end_write(&f->mddev, 0, 8);
+		clear_bit(BITMAP_PAGE_DIRTY, &f->attr);
+		KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 0);
+		KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(&f->bitmap, 0));
+	}
+	/* nor does an item that was queued again while it ran */
+	f->mddev.bitmap_info.daemon_sleep = HZ * 1000;
+	f->bitmap.daemon_lastrun = jiffies;
+	KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 0);
+	/* without one the bit goes */
+	f->mddev.bitmap_info.daemon_sleep = 0;
+	KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 1);
+	KUNIT_EXPECT_FALSE(test, md_bitmap_file_test_bit(&f->bitmap, 0));
+	f->mddev.bitmap = NULL;
+}
+
 /* The array's thread must not wait for who writes the bitmap. */
 static void thread_leaves_the_daemon_alone(struct kunit *test)
 {
@@ -226,6 +264,7 @@ static int bitmap_fixture_init(struct kunit *test)
 static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(second_unplug_waits_for_the_first),
 	KUNIT_CASE(bit_is_cleared_after_the_flush),
+	KUNIT_CASE(bit_in_use_costs_no_flush),
 	KUNIT_CASE(thread_leaves_the_daemon_alone),
 	KUNIT_CASE(thread_comes_back_for_bits),
 	{}
