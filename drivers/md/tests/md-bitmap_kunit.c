@@ -101,7 +101,6 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, f->member->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	f->mddev.degraded = 0;
-	bitmap->allclean = 0;
 
 	schedule_work(&bitmap->daemon_work);
 	while (READ_ONCE(f->member->flushes) < 2 && work_busy(&bitmap->daemon_work))
@@ -154,6 +153,50 @@ static void bit_in_use_costs_no_flush(struct kunit *test)
 	f->mddev.bitmap_info.daemon_sleep = 0;
 	KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 1);
 	KUNIT_EXPECT_FALSE(test, md_bitmap_file_test_bit(&f->bitmap, 0));
+	f->mddev.bitmap = NULL;
+}
+
+/* C16: what resyncs a chunk ends after the members have been flushed for another one. */
+static void bit_that_is_resynced_stays(struct kunit *test)
+{
+	struct bitmap_fixture *f = test->priv;
+	struct bitmap *bitmap = &f->bitmap;
+	sector_t blocks;
+
+	f->mddev.bitmap = bitmap;
+	bitmap_start_write(&f->mddev, 0, 16);
+	bitmap_end_write(&f->mddev, 0, 16);
+	clear_bit(BITMAP_PAGE_DIRTY, &f->attr);
+	bitmap_daemon_run(bitmap);
+
+	md_bitmap_set_memory_bits(bitmap, 0, 1);
+	KUNIT_EXPECT_TRUE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
+	schedule_work(&bitmap->daemon_work);
+	while (!READ_ONCE(f->member->flushes) && work_busy(&bitmap->daemon_work))
+		schedule_timeout_uninterruptible(1);
+	__bitmap_end_sync(bitmap, 0, &blocks, false);
+	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_OK), 1);
+	flush_work(&bitmap->daemon_work);
+	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
+	KUNIT_EXPECT_FALSE(test, md_bitmap_file_test_bit(bitmap, 8));
+	f->mddev.bitmap = NULL;
+}
+
+/* C17: what no flush of all members has followed may be gone on the one that comes back. */
+static void member_that_returns_gets_bits_in_use(struct kunit *test)
+{
+	struct bitmap_fixture *f = test->priv;
+	sector_t blocks;
+
+	f->mddev.bitmap = &f->bitmap;
+	bitmap_start_write(&f->mddev, 0, 8);
+	bitmap_end_write(&f->mddev, 0, 8);
+	clear_bit(BITMAP_PAGE_DIRTY, &f->attr);
+	bitmap_daemon_run(&f->bitmap);
+	KUNIT_EXPECT_FALSE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
+	set_bit(MD_RECOVERY_RECOVER, &f->mddev.recovery);
+	KUNIT_EXPECT_TRUE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
+	KUNIT_EXPECT_FALSE(test, bitmap_start_sync(&f->mddev, 8, &blocks, false));
 	f->mddev.bitmap = NULL;
 }
 
@@ -242,6 +285,7 @@ static int bitmap_fixture_init(struct kunit *test)
 	store->filemap_attr = &f->attr;
 	store->file_pages = 1;
 	store->bytes = PAGE_SIZE;
+	mutex_init(&f->bitmap.daemon_mutex);
 	spin_lock_init(&f->bitmap.counts.lock);
 	f->bitmap.counts.bp = &f->counters;
 	f->bitmap.counts.pages = 1;
@@ -265,6 +309,8 @@ static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(second_unplug_waits_for_the_first),
 	KUNIT_CASE(bit_is_cleared_after_the_flush),
 	KUNIT_CASE(bit_in_use_costs_no_flush),
+	KUNIT_CASE(bit_that_is_resynced_stays),
+	KUNIT_CASE(member_that_returns_gets_bits_in_use),
 	KUNIT_CASE(thread_leaves_the_daemon_alone),
 	KUNIT_CASE(thread_comes_back_for_bits),
 	{}
