@@ -107,7 +107,7 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_OK), 1);
 	flush_work(&bitmap->daemon_work);
-	KUNIT_EXPECT_FALSE(test, md_bitmap_file_test_bit(bitmap, 0));
+	KUNIT_ASSERT_FALSE(test, md_bitmap_file_test_bit(bitmap, 0));
 
 	/* it goes to the members in the run after that; all have the data */
 	bitmap_daemon_run(bitmap);
@@ -142,13 +142,13 @@ static void bit_in_use_costs_no_flush(struct kunit *test)
 		bitmap_start_write(&f->mddev, 0, 8);
 		bitmap_end_write(&f->mddev, 0, 8);
 		clear_bit(BITMAP_PAGE_DIRTY, &f->attr);
-		KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 0);
+		KUNIT_ASSERT_EQ(test, flushes_of_a_run(f), 0);
 		KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(&f->bitmap, 0));
 	}
 	/* nor does an item that was queued again while it ran */
 	f->mddev.bitmap_info.daemon_sleep = HZ * 1000;
 	f->bitmap.daemon_lastrun = jiffies;
-	KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 0);
+	KUNIT_ASSERT_EQ(test, flushes_of_a_run(f), 0);
 	/* without one the bit goes */
 	f->mddev.bitmap_info.daemon_sleep = 0;
 	KUNIT_EXPECT_EQ(test, flushes_of_a_run(f), 1);
