@@ -193,6 +193,7 @@ static void member_that_returns_gets_bits_in_use(struct kunit *test)
 	bitmap_end_write(&f->mddev, 0, 8);
 	clear_bit(BITMAP_PAGE_DIRTY, &f->attr);
 	bitmap_daemon_run(&f->bitmap);
+	f->mddev.degraded = 1;
 	KUNIT_EXPECT_FALSE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
 	set_bit(MD_RECOVERY_RECOVER, &f->mddev.recovery);
 	KUNIT_EXPECT_TRUE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
@@ -211,11 +212,11 @@ static void thread_leaves_the_daemon_alone(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, work_busy(&f->bitmap.daemon_work));
 	mutex_unlock(&f->mddev.bitmap_info.io_mutex);
 
-	mutex_lock(&f->bitmap.unplug_mutex);
+	mutex_lock(&f->bitmap.daemon_mutex);
 	f->bitmap.allclean = 0;
 	bitmap_daemon_work(&f->mddev);
 	KUNIT_EXPECT_TRUE(test, work_busy(&f->bitmap.daemon_work));
-	mutex_unlock(&f->bitmap.unplug_mutex);
+	mutex_unlock(&f->bitmap.daemon_mutex);
 	flush_work(&f->bitmap.daemon_work);
 	f->mddev.bitmap = NULL;
 }
@@ -235,6 +236,17 @@ static void thread_comes_back_for_bits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, thread.timeout, MAX_SCHEDULE_TIMEOUT);
 
 	f->bitmap.allclean = 0;
+	bitmap_daemon_work(&f->mddev);
+	KUNIT_EXPECT_EQ(test, thread.timeout, 5 * HZ);
+
+	/* one that was degraded has kept some for now */
+	f->bitmap.allclean = 1;
+	f->bitmap.ones = 1;
+	f->mddev.degraded = 1;
+	thread.timeout = MAX_SCHEDULE_TIMEOUT;
+	bitmap_daemon_work(&f->mddev);
+	KUNIT_EXPECT_EQ(test, thread.timeout, MAX_SCHEDULE_TIMEOUT);
+	f->mddev.degraded = 0;
 	bitmap_daemon_work(&f->mddev);
 	KUNIT_EXPECT_EQ(test, thread.timeout, 5 * HZ);
 
