@@ -69,12 +69,18 @@ class Run(NamedTuple):
     delay: int = 0
 
 
+def job_text(name: str) -> str:
+    """A job of fio, with what it includes."""
+    text = (FIO / f"jobs/{name}").read_text("utf-8")
+    return text + "".join(job_text(other) for other in re.findall(r"(?m)^include (.*)$", text))
+
+
 def folder(run: Run, build: pathlib.Path) -> pathlib.Path:
     """Where its results are; the same cell, kernel and scripts give the same place."""
     cell = run.cell._replace(parts=(), goals=(), main=False, again=True)
     text = "\0".join((repr(run._replace(cell=cell)), build.name,
-                      *(path.read_text("utf-8") for path in (
-                          FIO / "cell.sh", FIO / f"jobs/{cell.job}.fio", FIO / "jobs/warm.fio"))))
+                      (FIO / "cell.sh").read_text("utf-8"), job_text(f"{cell.job}.fio"),
+                      job_text("warm.fio")))
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     return RESULTS / "runs" / f"{cell.name}-{run.label}-{key}"
 

@@ -441,8 +441,8 @@ def cells() -> list[Cell]:
 def traced(run: bench.Run, build: pathlib.Path) -> pathlib.Path:
     """Boot with the events, unless that was done before."""
     text = "\0".join((repr(run), build.name, *(
-        (FIO / name).read_text("utf-8") for name in
-        ("where.sh", "cell.sh", f"jobs/{run.cell.job}.fio"))))
+        (FIO / name).read_text("utf-8") for name in ("where.sh", "cell.sh")),
+                      bench.job_text(f"{run.cell.job}.fio")))
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     out = RESULTS / "where" / f"{run.cell.name}-{run.variant}-{key}"
     if (out / "done").exists():
