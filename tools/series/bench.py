@@ -45,6 +45,13 @@ DEVICE_US = {"": 100, "slow": 20000}
 FLUSH_US = 1000
 CONTROL_NS = 50000
 WORSE = 1.03
+CONDITIONS = (
+    "RAID6 of 6, chunk 64K, a write of 4K with O_DIRECT by libaio, unless the name says otherwise; "
+    f"null_blk members with a volatile cache take {DEVICE_US['']} us an I/O (every*, *-rand-*, "
+    "*-seq-*: and 1 ms a flush; buffered: 20 ms an I/O); superblocks and bitmaps take no time, but "
+    "in those, -cold and -lockless; icount: qemu, an instruction is 1 ns, idle time skipped; tt: "
+    "user-mode Linux, computing takes no time; tcg: the host's time; 5 seeds, pooled; in brackets "
+    "the least and the most of the seeds.")
 # The patches up to this one make the journal right, those after it make writes faster.
 LAST_FIX = "0055-md-raid5-let-a-write-that-failed-leave-nothing-behin.patch"
 FIXES = "fixes"
@@ -363,11 +370,7 @@ def page(cells: list[dict[str, Any]], bins: dict[str, dict[str, dict[str, int]]]
                      for line in table(cells) if not line.startswith("|---"))
     pictures = "\n".join(demo.cdf_picture(name, bins[name]) for name in bins)
     html = (f"<!DOCTYPE html><meta charset=utf-8><title>md-write: bench</title>"
-            f"<p>{command}; RAID6 of 6, chunk 64K, unless the name says otherwise; members take "
-            f"{DEVICE_US['']} us an I/O (every*: and 1 ms a flush; buffered: 20 ms); superblocks "
-            f"and bitmaps take none, but in -cold, -lockless, every* and buffered*; "
-            f"icount: an instruction is 1 ns, idle time skipped; tt: computing takes no time; "
-            f"tcg: the host's time.</p>"
+            f"<p>{command}. {CONDITIONS}</p>"
             f"<table border=1>{rows}</table>"
             f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>{pictures}")
     (RESULTS.parent / "bench.html").write_text(html, "utf-8")
@@ -513,6 +516,12 @@ def main() -> None:
     words = f" CELLS='{' '.join(args.cells)}'" if args.cells else ""
     page(table_of, bins, [*lines, *bad], f"make bench{'-all' if args.all else ''}{words}")
     print("\n".join((*table(table_of), "", *lines)))
+    if args.all and args.runs:
+        # beside the runs, for who reads and does not run
+        args.runs.with_name(args.runs.name.split(".")[0] + ".md").write_text("\n".join((
+            "<!-- SPDX-License-Identifier: GPL-2.0 -->", "# What make bench-all has measured", "",
+            CONDITIONS, "", *table(table_of), "", *(f"- {line}" for line in (*lines, *bad)), "")),
+            "utf-8")
     if args.baseline:
         compare(args.baseline, table_of)
     print(f"page: {RESULTS.parent}/bench.html, figures: {RESULTS.parent}/bench.json")
