@@ -102,7 +102,7 @@ bench: ## latency of 4K random writes, base against patched (CELLS='REGEX...' fo
 	@$(PYTHON) $(SERIES)/bench.py $(if $(BASELINE),--baseline $(BASELINE)) $(foreach c,$(CELLS),'$(c)')
 
 .PHONY: bench-all
-bench-all: ## the same with every cell; an hour or four, goes on where it was ended (RUNS=FILE.tar.xz: with the runs in there)
+bench-all: ## the same with every cell; two to four hours, goes on where it was ended (RUNS=FILE.tar.xz: with the runs in there)
 	@$(PYTHON) $(SERIES)/bench.py --all $(if $(BASELINE),--baseline $(BASELINE)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: bench-smp

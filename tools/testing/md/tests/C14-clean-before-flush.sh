@@ -26,7 +26,7 @@ BLOCKS=512
 # says_clean none|internal: the first member does, on its media
 says_clean() {
 	if [ "$1" = internal ]; then
-		mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'
+		dirty_bits 0
 	else
 		mdadm --examine /dev/disk0 | grep -q 'State : clean'
 	fi
@@ -44,10 +44,7 @@ cycle() {
 		# All bits are set at first, and are cleared when the array is idle for a while. A
 		# first write, or the bitmap's superblock would be written before its bits.
 		dd if=/dev/zero of="$MD" bs=64k count=1 oflag=direct conv=notrunc status=none
-		echo 1 > "$MDSYS/bitmap/time_base"
-		wait_for 30 "says_clean internal" ||
-			broken "the bitmap does not become clean"
-		echo 30 > "$MDSYS/bitmap/time_base"
+		bits_cleared 30
 	fi
 	random_blocks /tmp/data "$BLOCKS"
 	dd if=/tmp/data of="$MD" bs=64k oflag=direct conv=notrunc status=none ||

@@ -23,11 +23,6 @@ requires mdadm cmp awk /sys/kernel/config/crashblk
 BLOCKS=16
 DISKS=(/dev/disk0 /dev/disk1 /dev/disk2)
 
-# dirty_bits COUNT: are as many bits set on the first member?
-dirty_bits() {
-	mdadm --examine-bitmap /dev/disk0 | grep -q ", $1 dirty"
-}
-
 # cycle cleared|set: sets LOST
 cycle() {
 	disks_on 3 8
@@ -36,9 +31,7 @@ cycle() {
 	# no superblock may be written from here on: it would flush
 	echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 	half_stripes /tmp/data 32
-	echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
-	wait_for 30 "dirty_bits 0" || broken "the bitmap does not become clean"
-	echo 1000 > "$MDSYS/bitmap/time_base"
+	bits_cleared 1000
 
 	dd if=/dev/urandom of="$MD" bs=64k count=1 seek=1 oflag=direct conv=notrunc status=none ||
 		broken "the array does not take the data"

@@ -26,7 +26,7 @@ cycle() {
 	local sync=
 
 	disks_on 1 8
-	GROUP=$OTHER disks_on_other
+	GROUP=$OTHER disks_on 1 8
 	array_create --level=1 --raid-devices=2 --assume-clean --data-offset=1M --bitmap=internal \
 		/dev/disk0 /dev/other0
 	# no superblock may be written after the blocks: it would flush
@@ -34,11 +34,7 @@ cycle() {
 	random_blocks /tmp/data "$BLOCKS"
 	dd if=/dev/zero of="$MD" bs=64k count=1 oflag=direct conv=notrunc,fsync status=none ||
 		broken "the array does not take the data"
-	# mdadm sets all bits
-	echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
-	wait_for 30 "mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'" ||
-		broken "the bitmap does not become clean"
-	echo 1000 > "$MDSYS/bitmap/time_base"
+	bits_cleared 1000
 
 	[ "$1" = cached ] || sync=,fsync
 	dd if=/tmp/data of="$MD" bs=64k count=1 oflag=direct conv="notrunc$sync" status=none ||
@@ -59,14 +55,6 @@ cycle() {
 	disks_off
 	GROUP=$OTHER disks_off
 	say "the blocks are $1: $LOST of $BLOCKS are lost"
-}
-
-disks_on_other() {
-	mkdir "$GROUP" || broken "no second crashblk"
-	echo 1 > "$GROUP/disks"
-	echo 8 > "$GROUP/size_mb"
-	echo on > "$GROUP/power" || broken "crashblk: power on"
-	wait_for 10 "[ -b /dev/other0 ]" || broken "no /dev/other0"
 }
 
 cycle flushed

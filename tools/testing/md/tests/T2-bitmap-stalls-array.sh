@@ -41,10 +41,7 @@ echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 random_blocks /tmp/data 1009
 dd if=/tmp/data of="$MD" bs=4k count=48 oflag=direct conv=notrunc,fsync status=none ||
 	broken "the array does not take the data"
-echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
-wait_for 30 "mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'" ||
-	broken "the bitmap does not become clean"
-echo 1000 > "$MDSYS/bitmap/time_base"
+bits_cleared 1000
 mdadm --fail --quiet "$MD" /dev/disk2 || broken "/dev/disk2 does not fail"
 computed || broken "nothing can be computed: the set-up is wrong"
 wait_for 10 "[ \"\$(< $MDSYS/array_state)\" = active ]" || broken "the array is not active"

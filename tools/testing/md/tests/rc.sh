@@ -51,9 +51,10 @@ requires() {
 
 # ---- disks with a power plug ---------------------------------------------
 
-# disks_on COUNT SIZE [ATTRIBUTE=VALUE...]: /dev/disk0..., SIZE in MiB, volatile caches
+# disks_on COUNT SIZE [ATTRIBUTE=VALUE...]: /dev/disk0..., SIZE in MiB, volatile caches; with
+# another GROUP its name names them, and they have a power plug of their own
 disks_on() {
-	local count=$1 size=$2 word
+	local count=$1 size=$2 last=/dev/${GROUP##*/}$(($1 - 1)) word
 	shift 2
 	mkdir "$GROUP" || broken "no crashblk"
 	echo "$count" > "$GROUP/disks"
@@ -62,7 +63,7 @@ disks_on() {
 		echo "${word#*=}" > "$GROUP/${word%%=*}" || broken "crashblk: $word"
 	done
 	echo on > "$GROUP/power" || broken "crashblk: power on"
-	wait_for 10 "[ -b /dev/disk$((count - 1)) ]" || broken "no /dev/disk$((count - 1))"
+	wait_for 10 "[ -b $last ]" || broken "no $last"
 }
 
 disks_off() {
@@ -364,6 +365,18 @@ fsynced() {
 		broken "the array does not take block $1"
 }
 
+# dirty_bits COUNT: are as many bits set on the first member?
+dirty_bits() {
+	mdadm --examine-bitmap /dev/disk0 | grep -q ", $1 dirty"
+}
+
+# bits_cleared SECONDS: mdadm sets all bits; wait until none is, then have the daemon sleep so long
+bits_cleared() {
+	echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
+	wait_for 30 "dirty_bits 0" || broken "the bitmap does not become clean"
+	echo "$1" > "$MDSYS/bitmap/time_base"
+}
+
 # bitmap_cycle internal|lockless held|free: a RAID1 of two, whose members have no volatile caches.
 # Blocks 512 and 513 are in one chunk, whose bit is not set. 512 is written, and the bitmap's write
 # for it is held or not; then 513, whose write to the second member is held. The power fails, and
@@ -381,11 +394,7 @@ bitmap_cycle() {
 	echo 1000 > "$MDSYS/safe_mode_delay" || broken "no safe_mode_delay"
 	fsynced 0
 	if [ "$1" = internal ]; then
-		# mdadm sets all bits
-		echo 1 > "$MDSYS/bitmap/time_base" || broken "no time_base"
-		wait_for 30 "mdadm --examine-bitmap /dev/disk0 | grep -q ', 0 dirty'" ||
-			broken "the bitmap does not become clean"
-		echo 30 > "$MDSYS/bitmap/time_base"
+		bits_cleared 30
 	fi
 	[ "$(< "$MDSYS/array_state")" = active ] || broken "not active: $(< "$MDSYS/array_state")"
 
