@@ -64,6 +64,17 @@ static bool note_opf(struct kunit_disk *disk, struct bio *bio)
 	return false;
 }
 
+/* Queue the daemon's item: has it a flush of the member under way, or has it ended? */
+static bool daemon_flushes(struct bitmap_fixture *f)
+{
+	unsigned int before = f->member->flushes;
+
+	schedule_work(&f->bitmap.daemon_work);
+	while (READ_ONCE(f->member->flushes) == before && work_busy(&f->bitmap.daemon_work))
+		schedule_timeout_uninterruptible(1);
+	return READ_ONCE(f->member->flushes) != before;
+}
+
 /* C16: the flush of a member is under way, and no member may hear of it yet. */
 static void bit_is_cleared_after_the_flush(struct kunit *test)
 {
@@ -80,9 +91,7 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	bitmap_daemon_run(bitmap);
 	KUNIT_EXPECT_EQ(test, f->member->flushes, 0);
 
-	schedule_work(&bitmap->daemon_work);
-	while (!READ_ONCE(f->member->flushes) && work_busy(&bitmap->daemon_work))
-		schedule_timeout_uninterruptible(1);
+	daemon_flushes(f);
 	KUNIT_ASSERT_EQ(test, f->member->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	KUNIT_EXPECT_EQ(test, f->member->writes, 0);
@@ -93,18 +102,14 @@ static void bit_is_cleared_after_the_flush(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	/* and as long as it is away, whatever the others say */
 	f->mddev.degraded = 1;
-	schedule_work(&bitmap->daemon_work);
-	while (READ_ONCE(f->member->flushes) == 1 && work_busy(&bitmap->daemon_work))
-		schedule_timeout_uninterruptible(1);
+	daemon_flushes(f);
 	kunit_disk_end(f->member, BLK_STS_OK);
 	flush_work(&bitmap->daemon_work);
 	KUNIT_ASSERT_EQ(test, f->member->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, md_bitmap_file_test_bit(bitmap, 0));
 	f->mddev.degraded = 0;
 
-	schedule_work(&bitmap->daemon_work);
-	while (READ_ONCE(f->member->flushes) < 2 && work_busy(&bitmap->daemon_work))
-		schedule_timeout_uninterruptible(1);
+	daemon_flushes(f);
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_OK), 1);
 	flush_work(&bitmap->daemon_work);
 	KUNIT_ASSERT_FALSE(test, md_bitmap_file_test_bit(bitmap, 0));
@@ -123,10 +128,7 @@ static unsigned int flushes_of_a_run(struct bitmap_fixture *f)
 {
 	unsigned int before = f->member->flushes;
 
-	schedule_work(&f->bitmap.daemon_work);
-	while (READ_ONCE(f->member->flushes) == before && work_busy(&f->bitmap.daemon_work))
-		schedule_timeout_uninterruptible(1);
-	if (READ_ONCE(f->member->flushes) != before)
+	if (daemon_flushes(f))
 		kunit_disk_end(f->member, BLK_STS_OK);
 	flush_work(&f->bitmap.daemon_work);
 	return f->member->flushes - before;
@@ -171,9 +173,7 @@ static void bit_that_is_resynced_stays(struct kunit *test)
 
 	md_bitmap_set_memory_bits(bitmap, 0, 1);
 	KUNIT_EXPECT_TRUE(test, bitmap_start_sync(&f->mddev, 0, &blocks, false));
-	schedule_work(&bitmap->daemon_work);
-	while (!READ_ONCE(f->member->flushes) && work_busy(&bitmap->daemon_work))
-		schedule_timeout_uninterruptible(1);
+	daemon_flushes(f);
 	__bitmap_end_sync(bitmap, 0, &blocks, false);
 	KUNIT_EXPECT_EQ(test, kunit_disk_end(f->member, BLK_STS_OK), 1);
 	flush_work(&bitmap->daemon_work);
