@@ -14,6 +14,7 @@ struct stripe_fixture {
 	struct stripe_head *sh;
 	struct md_personality pers;
 	struct delayed_work stripe;	/* what the last active stripe does */
+	struct stripe_head *found;	/* by who has waited for one */
 	unsigned int turns;
 	bool asked;
 	bool gave_up;
@@ -717,6 +718,158 @@ static void write_back_cache_does_not_grow(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
+/* Who waits for a stripe, and gets it. */
+static void wait_for_stripe_work(struct work_struct *work)
+{
+	struct stripe_fixture *f = container_of(to_delayed_work(work),
+						struct stripe_fixture, stripe);
+
+	f->found = raid5_get_active_stripe(&f->conf, NULL, 1024, 0);
+}
+
+static struct stripe_head *inactive_stripe(struct kunit *test, sector_t sector)
+{
+	struct stripe_fixture *f = test->priv;
+	int lock = stripe_hash_locks_hash(&f->conf, sector);
+	struct stripe_head *sh;
+	LIST_HEAD(list);
+
+	sh = new_stripe(test, &list);
+	sh->hash_lock_index = lock;
+	spin_lock_irq(f->conf.hash_locks + lock);
+	list_splice(&list, f->conf.inactive_list + lock);
+	spin_unlock_irq(f->conf.hash_locks + lock);
+	return sh;
+}
+
+/*
+ * T5: one lock has no stripe, and most stripes are active: those of the other
+ * locks can be had, and the next one of this lock.
+ */
+static void stripes_are_not_kept_back(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *other, *next;
+	sector_t sector;
+	int i;
+
+	make_array(test);
+	sector = 1024 + RAID5_STRIPE_SECTORS(conf);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		INIT_LIST_HEAD(conf->inactive_list + i);
+	init_waitqueue_head(&conf->wait_for_stripe);
+	INIT_WORK(&conf->grow_work, no_work);
+	INIT_DELAYED_WORK(&f->stripe, wait_for_stripe_work);
+	conf->max_nr_stripes = 8;
+	atomic_set(&conf->active_stripes, 7);
+	other = inactive_stripe(test, sector);
+
+	schedule_delayed_work(&f->stripe, 0);
+	for (i = 0; i < HZ && !wq_has_sleeper(&conf->wait_for_stripe); i++)
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, wq_has_sleeper(&conf->wait_for_stripe));
+	KUNIT_EXPECT_PTR_EQ(test, other,
+			    raid5_get_active_stripe(conf, NULL, sector,
+						    R5_GAS_NOBLOCK));
+
+	next = inactive_stripe(test, 1024);
+	wake_up(&conf->wait_for_stripe);
+	for (i = 0; i < HZ && !READ_ONCE(f->found); i++)
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_PTR_EQ(test, f->found, next);
+	/* without the fix it waits for less active ones */
+	atomic_set(&conf->active_stripes, 0);
+	wake_up(&conf->wait_for_stripe);
+	flush_delayed_work(&f->stripe);
+	flush_work(&conf->grow_work);
+	mddev_destroy(&f->mddev);
+}
+
+/* T4: how many help depends on how many stripes wait, and for what. */
+static void backlog_has_helpers(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	int *waiting = &conf->helpers.stripes_cnt;
+
+	*waiting = R5_HELP_BACKLOG - 1;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	*waiting = R5_HELP_BACKLOG;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 1);
+	*waiting = 100 * R5_HELP_BACKLOG;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), R5_HELPERS);
+	/* a CPU is for raid5d itself */
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 3), 2);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 1), 0);
+
+	conf->batch_bio_dispatch = true;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	conf->batch_bio_dispatch = false;
+	set_bit(MD_HAS_PPL, &f->mddev.flags);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+}
+
+/* Whoever takes a stripe that waits, it waits no more. */
+static void backlog_is_counted(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	int *waiting = &f->conf.helpers.stripes_cnt;
+	int i;
+
+	make_array(test);
+	make_lists(f);
+	INIT_LIST_HEAD(f->conf.inactive_list);
+	INIT_LIST_HEAD(&f->sh->lru);
+	for (i = 0; i < 2; i++) {
+		set_bit(STRIPE_HANDLE, &f->sh->state);
+		atomic_set(&f->sh->count, 0);
+		spin_lock_irq(&f->conf.device_lock);
+		do_release_stripe(&f->conf, f->sh, NULL);
+		spin_unlock_irq(&f->conf.device_lock);
+		KUNIT_EXPECT_EQ(test, *waiting, 1);
+		if (i) {
+			/* a write finds it */
+			spin_lock_irq(f->conf.hash_locks);
+			KUNIT_EXPECT_PTR_EQ(test, f->sh,
+					    find_get_stripe(&f->conf, 0, 0, 0));
+			spin_unlock_irq(f->conf.hash_locks);
+		} else {
+			spin_lock_irq(&f->conf.device_lock);
+			KUNIT_EXPECT_PTR_EQ(test, f->sh,
+					    __get_priority_stripe(&f->conf, ANY_GROUP));
+			spin_unlock_irq(&f->conf.device_lock);
+		}
+		KUNIT_EXPECT_EQ(test, *waiting, 0);
+	}
+	mddev_destroy(&f->mddev);
+}
+
+/* It leaves to raid5d what that can do alone, and what waits for superblocks. */
+static void helper_leaves_the_rest(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *sh;
+
+	make_lists(f);
+	raid5_init_helpers(conf);
+	/* that it is active and delayed ends what is done to it without the fix */
+	sh = new_stripe(test, &conf->handle_list);
+	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	atomic_set(&conf->active_stripes, 1);
+	conf->helpers.stripes_cnt = MAX_STRIPE_BATCH;
+	conf->helper[0].working = true;
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_FALSE(test, conf->helper[0].working);
+	KUNIT_ASSERT_FALSE(test, list_empty(&conf->handle_list));
+
+	conf->helpers.stripes_cnt = 2 * MAX_STRIPE_BATCH;
+	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
+}
+
 /* T4: the map of a new stripe is not checked when it is made, but here. */
 static void stripe_has_its_blocks(struct kunit *test)
 {
@@ -814,6 +967,10 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(busy_stripe_bypasses_too),
 	KUNIT_CASE(stripe_has_its_blocks),
 	KUNIT_CASE(write_back_cache_does_not_grow),
+	KUNIT_CASE(stripes_are_not_kept_back),
+	KUNIT_CASE(backlog_has_helpers),
+	KUNIT_CASE(backlog_is_counted),
+	KUNIT_CASE(helper_leaves_the_rest),
 	{}
 };
 
