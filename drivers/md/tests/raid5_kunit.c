@@ -821,6 +821,7 @@ static void backlog_is_counted(struct kunit *test)
 	make_lists(f);
 	INIT_LIST_HEAD(f->conf.inactive_list);
 	INIT_LIST_HEAD(&f->sh->lru);
+	atomic_set(&f->conf.active_stripes, 1);
 	for (i = 0; i < 2; i++) {
 		set_bit(STRIPE_HANDLE, &f->sh->state);
 		atomic_set(&f->sh->count, 0);
@@ -845,7 +846,7 @@ static void backlog_is_counted(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
-/* It leaves to raid5d what that can do alone, and what waits for superblocks. */
+/* What waits for superblocks is raid5d's, and what has to be sent together. */
 static void helper_leaves_the_rest(struct kunit *test)
 {
 	struct stripe_fixture *f = test->priv;
@@ -858,14 +859,14 @@ static void helper_leaves_the_rest(struct kunit *test)
 	sh = new_stripe(test, &conf->handle_list);
 	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
 	atomic_set(&conf->active_stripes, 1);
-	conf->helpers.stripes_cnt = MAX_STRIPE_BATCH;
 	conf->helper[0].working = true;
+	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
 	raid5_help(&conf->helper[0].work);
 	KUNIT_EXPECT_FALSE(test, conf->helper[0].working);
 	KUNIT_ASSERT_FALSE(test, list_empty(&conf->handle_list));
 
-	conf->helpers.stripes_cnt = 2 * MAX_STRIPE_BATCH;
-	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	clear_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	set_bit(MD_HAS_PPL, &f->mddev.flags);
 	raid5_help(&conf->helper[0].work);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
 }
