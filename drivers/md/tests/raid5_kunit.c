@@ -866,7 +866,7 @@ static void helper_leaves_the_rest(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, list_empty(&conf->handle_list));
 
 	clear_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
-	set_bit(MD_HAS_PPL, &f->mddev.flags);
+	conf->batch_bio_dispatch = true;
 	raid5_help(&conf->helper[0].work);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
 }
