@@ -743,10 +743,10 @@ static struct stripe_head *inactive_stripe(struct kunit *test, sector_t sector)
 }
 
 /*
- * T5: one lock has no stripe, and most stripes are active: those of the other
- * locks can be had, and the next one of this lock.
+ * One lock has no stripe, somebody waits for one, and most of the others are
+ * active: can those that are not be had, and the next one of this lock?
  */
-static void stripes_are_not_kept_back(struct kunit *test)
+static void wait_for_stripe(struct kunit *test, bool rotational)
 {
 	struct stripe_fixture *f = test->priv;
 	struct r5conf *conf = &f->conf;
@@ -761,29 +761,49 @@ static void stripes_are_not_kept_back(struct kunit *test)
 	init_waitqueue_head(&conf->wait_for_stripe);
 	INIT_WORK(&conf->grow_work, no_work);
 	INIT_DELAYED_WORK(&f->stripe, wait_for_stripe_work);
+	conf->batch_bio_dispatch = rotational;
 	conf->max_nr_stripes = 8;
 	atomic_set(&conf->active_stripes, 7);
 	other = inactive_stripe(test, sector);
+	next = inactive_stripe(test, 1024);
+	list_del_init(&next->lru);
 
 	schedule_delayed_work(&f->stripe, 0);
-	for (i = 0; i < HZ && !wq_has_sleeper(&conf->wait_for_stripe); i++)
+	for (i = 0; i < 10 * HZ && !wq_has_sleeper(&conf->wait_for_stripe); i++)
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, wq_has_sleeper(&conf->wait_for_stripe));
-	KUNIT_EXPECT_PTR_EQ(test, other,
+	KUNIT_EXPECT_PTR_EQ(test, rotational ? NULL : other,
 			    raid5_get_active_stripe(conf, NULL, sector,
 						    R5_GAS_NOBLOCK));
 
-	next = inactive_stripe(test, 1024);
+	spin_lock_irq(conf->hash_locks + next->hash_lock_index);
+	list_add(&next->lru, conf->inactive_list + next->hash_lock_index);
+	spin_unlock_irq(conf->hash_locks + next->hash_lock_index);
 	wake_up(&conf->wait_for_stripe);
-	for (i = 0; i < HZ && !READ_ONCE(f->found); i++)
-		schedule_timeout_uninterruptible(1);
-	KUNIT_EXPECT_PTR_EQ(test, f->found, next);
-	/* without the fix it waits for less active ones */
+	if (!rotational) {
+		for (i = 0; i < 10 * HZ && !READ_ONCE(f->found); i++)
+			schedule_timeout_uninterruptible(1);
+		KUNIT_EXPECT_PTR_EQ(test, f->found, next);
+	}
+	/* who is kept back waits for less active ones */
 	atomic_set(&conf->active_stripes, 0);
 	wake_up(&conf->wait_for_stripe);
 	flush_delayed_work(&f->stripe);
+	KUNIT_EXPECT_PTR_EQ(test, f->found, next);
 	flush_work(&conf->grow_work);
 	mddev_destroy(&f->mddev);
+}
+
+/* T5: nobody waits for more than a stripe of the own lock. */
+static void stripes_are_not_kept_back(struct kunit *test)
+{
+	wait_for_stripe(test, false);
+}
+
+/* Unless the members seek: then what is let go together can be merged. */
+static void seeking_members_have_them_together(struct kunit *test)
+{
+	wait_for_stripe(test, true);
 }
 
 /* T4: how many help depends on how many stripes wait, and for what. */
@@ -807,6 +827,9 @@ static void backlog_has_helpers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
 	conf->batch_bio_dispatch = false;
 	set_bit(MD_HAS_PPL, &f->mddev.flags);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	clear_bit(MD_HAS_PPL, &f->mddev.flags);
+	conf->worker_cnt_per_group = 1;
 	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
 }
 
@@ -869,6 +892,12 @@ static void helper_leaves_the_rest(struct kunit *test)
 	conf->batch_bio_dispatch = true;
 	raid5_help(&conf->helper[0].work);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
+
+	/* but not all */
+	conf->batch_bio_dispatch = false;
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_TRUE(test, list_empty(&conf->handle_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->delayed_list));
 }
 
 /* T4: the map of a new stripe is not checked when it is made, but here. */
@@ -969,6 +998,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(stripe_has_its_blocks),
 	KUNIT_CASE(write_back_cache_does_not_grow),
 	KUNIT_CASE(stripes_are_not_kept_back),
+	KUNIT_CASE(seeking_members_have_them_together),
 	KUNIT_CASE(backlog_has_helpers),
 	KUNIT_CASE(backlog_is_counted),
 	KUNIT_CASE(helper_leaves_the_rest),

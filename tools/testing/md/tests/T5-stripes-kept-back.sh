@@ -37,25 +37,32 @@ held_now() {
 	[ "$(held_by "$SLOW")" -ge "$1" ]
 }
 
+elsewhere() {
+	dd if=/tmp/data of="$MD" bs=4k count=1 seek="$ELSEWHERE" oflag=direct conv=notrunc \
+		status=none
+	echo $? > /run/elsewhere
+}
+
 # cycle COUNT: of slow writes; sets KEPT
 cycle() {
 	disks_on 3 16
 	array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
 		/dev/disk0 /dev/disk1 /dev/disk2
 	[ "$(< "$MDSYS/stripe_cache_size")" -eq 256 ] || broken "not 256 stripes"
-	rm -f /run/slow
+	rm -f /run/slow /run/elsewhere
 	hold "$SLOW"
 	slow "$1" &
 	# each of them reads a block at least
 	wait_for 30 "held_now $(($1 < 256 ? $1 : 256))" || broken "the writes read nothing"
 	KEPT=0
-	within 10 dd if=/tmp/data of="$MD" bs=4k count=1 seek=$ELSEWHERE oflag=direct \
-		conv=notrunc status=none || KEPT=1
+	elsewhere &
+	wait_for 10 "[ -s /run/elsewhere ]" || KEPT=1
 	say "$1 slow writes: the other is $([ "$KEPT" -eq 0 ] || echo "not ")written in 10 s," \
 		"$(< "$MDSYS/stripe_cache_size") stripes"
 	[ ! -e /run/slow ] || broken "the slow writes have ended"
 	release
 	wait
+	[ "$(< /run/elsewhere)" -eq 0 ] || broken "the array does not take the other"
 	[ "$(< /run/slow)" -eq 0 ] || { cat /run/fio.log; broken "fio"; }
 	array_stop
 	disks_off
