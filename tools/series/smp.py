@@ -25,8 +25,8 @@ import kernel  # noqa: E402
 from cells import CELLS  # noqa: E402
 
 NAMES = ("qd16", "qd16-warm", "qd64", "qd64-warm", "qd64x4")
-WRITES = 10500      # of a job, at most: 100 of them beyond p99, without the last ones, which
-                    # bench.keep_steady() leaves out
+# Of a job, at most: 100 of them are beyond p99, without the last ones (bench.keep_steady()).
+WRITES = 10500
 FIGURES = ("p50", "p99", "iops")
 LEAST = 20
 
@@ -51,8 +51,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.pairs < LEAST:
         raise common.Error(f"PAIRS={args.pairs}: at least {LEAST} are needed for an interval.")
-    cells = [c._replace(clock="tcg", writes=min(WRITES, c.writes), name=f"{c.name}-smp", control=False)
-             for c in CELLS if c.name in NAMES]
+    cells = [c._replace(clock="tcg", writes=min(WRITES, c.writes), name=f"{c.name}-smp",
+                        control=False) for c in CELLS if c.name in NAMES]
     builds = {v: kernel.build(v, kernel.MODES["tcg"]) for v in demo.VARIANTS}
     ratios: dict[str, dict[str, list[float]]] = {c.name: {f: [] for f in FIGURES} for c in cells}
     began = time.monotonic()
