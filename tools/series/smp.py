@@ -68,9 +68,8 @@ def main() -> None:
         spent = time.monotonic() - began
         common.say(f"{pair + 1} of {args.pairs} pairs; about "
                    f"{spent / (pair + 1) * (args.pairs - pair - 1) / 60:.0f} minutes left")
-    print(f"TCG, 2 CPUs, RAID6 of 6, light members of 100 us, {args.pairs} pairs of "
-          f"{', '.join(f'{c.writes} writes ({c.job})' for c in cells)}: "
-          "patched to base, median [95 % interval]")
+    print(f"TCG, 2 CPUs, RAID6 of 6, light members of 100 us, {args.pairs} pairs, at most {WRITES} "
+          "writes of a job: patched to base, median [95 % interval]")
     print(f"{'cell':16}" + "".join(f"{name:>22}" for name in FIGURES))
     for cell_name, each in ratios.items():
         words = []
