@@ -115,7 +115,7 @@ class Outcome:
 
 def headers(path: pathlib.Path) -> dict[str, str]:
     """The `# key: value` lines at the head of a test."""
-    return dict(re.findall(r"^# (finding|title|shows|mode): (.*)$", path.read_text("utf-8"),
+    return dict(re.findall(r"^# (finding|title|shows|mode|cpus): (.*)$", path.read_text("utf-8"),
                            re.M))
 
 
@@ -126,10 +126,12 @@ def vm(folder: pathlib.Path, mode: str, script: pathlib.Path, out: pathlib.Path,
     adds = [f"{TESTING}/tests/rc.sh:/guest/rc.sh"]
     if (folder / "crashblk.ko").exists():
         adds.append(f"{folder}/crashblk.ko:/lib/modules/crashblk.ko")
+    cpus = headers(script).get("cpus")
+    own = ["--smp", cpus] if cpus else []
     return subprocess.run(
         ["/usr/bin/python3", str(TESTING / "vm/vm.py"), "--quiet", "--kernel",
          str(kernel.image(folder, kernel.MODES[mode])), "--mode", mode, "--script", str(script),
-         "--out", str(out), *[o for a in adds for o in ("--add", a)], *options],
+         "--out", str(out), *[o for a in adds for o in ("--add", a)], *own, *options],
         stdin=subprocess.DEVNULL, stdout=open(out / "vm.log", "w", encoding="utf-8"),
         stderr=subprocess.STDOUT, check=False).returncode
 

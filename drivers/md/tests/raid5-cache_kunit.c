@@ -1162,20 +1162,35 @@ static void late_work(struct work_struct *work)
 	WRITE_ONCE(late_work_ran, true);
 }
 
-/* J13: nor below its work, which may be late for an io_unit that is gone. */
-static void log_stays_for_its_work(struct kunit *test)
+static void log_stays_for_work(struct kunit *test, struct work_struct *work)
 {
 	struct log_fixture *f = test->priv;
 
 	late_work_ran = false;
-	INIT_WORK(&f->log->deferred_io_work, late_work);
-	schedule_work(&f->log->deferred_io_work);
+	INIT_WORK(work, late_work);
+	schedule_work(work);
 	mutex_lock(&f->mddev.reconfig_mutex);
 	r5l_exit_log(&f->conf);
 	mutex_unlock(&f->mddev.reconfig_mutex);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(late_work_ran));
 	/* or it runs into the next case */
 	schedule_timeout_uninterruptible(HZ / 2);
+}
+
+/* J13: nor below its work, which may be late for an io_unit that is gone. */
+static void log_stays_for_its_work(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	log_stays_for_work(test, &f->log->deferred_io_work);
+}
+
+/* Nor below a helper that was called before there was a log. */
+static void log_stays_for_a_helper(struct kunit *test)
+{
+	struct log_fixture *f = test->priv;
+
+	log_stays_for_work(test, &f->conf.helper[0].work);
 }
 
 /* J19: a failed journal vouches for nothing; what is cached, nobody does. */
@@ -1532,6 +1547,7 @@ static void log_fixture_free(void *data)
 static int log_fixture_init(struct kunit *test)
 {
 	struct log_fixture *f;
+	int i;
 
 	if (PAGE_SIZE != 4096)
 		kunit_skip(test, "the journal wants pages of 4096 bytes");
@@ -1551,6 +1567,8 @@ static int log_fixture_init(struct kunit *test)
 				      sizeof(*f->conf.disks), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->conf.disks);
 	spin_lock_init(&f->conf.device_lock);
+	for (i = 0; i < R5_HELPERS; i++)
+		INIT_WORK(&f->conf.helper[i].work, late_work);
 
 	KUNIT_ASSERT_EQ(test, md_rdev_init(&f->rdev), 0);
 	f->rdev.mddev = &f->mddev;
@@ -1585,6 +1603,7 @@ static struct kunit_case raid5_cache_cases[] = {
 	KUNIT_CASE(flush_holds_off_suspend),
 	KUNIT_CASE(log_stays_for_the_thread),
 	KUNIT_CASE(log_stays_for_its_work),
+	KUNIT_CASE(log_stays_for_a_helper),
 	KUNIT_CASE(failed_journal_ends_no_flush),
 	KUNIT_CASE(failed_journal_fails_cached_writes),
 	{}

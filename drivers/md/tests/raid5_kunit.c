@@ -717,6 +717,156 @@ static void write_back_cache_does_not_grow(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
+/* T4: how many help depends on how many stripes wait, and for what. */
+static void backlog_has_helpers(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	int *waiting = &conf->backlog.stripes_cnt;
+
+	*waiting = R5_HELP_BACKLOG - 1;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	*waiting = R5_HELP_BACKLOG;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 1);
+	*waiting = 100 * R5_HELP_BACKLOG;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 64), R5_HELPERS);
+	/* with raid5d on half of the CPUs */
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 3);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 3), 0);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 1), 0);
+
+	conf->batch_bio_dispatch = true;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	conf->batch_bio_dispatch = false;
+	set_bit(MD_HAS_PPL, &f->mddev.flags);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	clear_bit(MD_HAS_PPL, &f->mddev.flags);
+	conf->worker_cnt_per_group = 1;
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+}
+
+/* Whoever takes a stripe that waits, it waits no more. */
+static void backlog_is_counted(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	int *waiting = &f->conf.backlog.stripes_cnt;
+	int i;
+
+	make_array(test);
+	make_lists(f);
+	INIT_LIST_HEAD(f->conf.inactive_list);
+	INIT_LIST_HEAD(&f->sh->lru);
+	atomic_set(&f->conf.active_stripes, 1);
+	for (i = 0; i < 2; i++) {
+		set_bit(STRIPE_HANDLE, &f->sh->state);
+		atomic_set(&f->sh->count, 0);
+		spin_lock_irq(&f->conf.device_lock);
+		do_release_stripe(&f->conf, f->sh, NULL);
+		spin_unlock_irq(&f->conf.device_lock);
+		KUNIT_EXPECT_EQ(test, *waiting, 1);
+		if (i) {
+			/* a write finds it */
+			spin_lock_irq(f->conf.hash_locks);
+			KUNIT_EXPECT_PTR_EQ(test, f->sh,
+					    find_get_stripe(&f->conf, 0, 0, 0));
+			spin_unlock_irq(f->conf.hash_locks);
+		} else {
+			spin_lock_irq(&f->conf.device_lock);
+			KUNIT_EXPECT_PTR_EQ(test, f->sh,
+					    __get_priority_stripe(&f->conf, ANY_GROUP));
+			spin_unlock_irq(&f->conf.device_lock);
+		}
+		KUNIT_EXPECT_EQ(test, *waiting, 0);
+	}
+	mddev_destroy(&f->mddev);
+}
+
+static void note_unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	WRITE_ONCE(*(bool *)cb->data, true);
+	kfree(cb);
+}
+
+/* Are a batch's requests sent when it is handled, and @more stripes wait? */
+static bool batch_is_sent(struct kunit *test, struct r5worker *worker, int more)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct list_head inactive[NR_STRIPE_HASH_LOCKS];
+	struct stripe_head *sh;
+	struct blk_plug plug;
+	bool sent = false;
+	int i;
+
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		INIT_LIST_HEAD(inactive + i);
+	sh = new_stripe(test, &conf->handle_list);
+	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	blk_start_plug(&plug);
+	KUNIT_EXPECT_NOT_NULL(test, blk_check_plugged(note_unplug, &sent,
+						      sizeof(struct blk_plug_cb)));
+	spin_lock_irq(&conf->device_lock);
+	(worker ? worker->group : &conf->backlog)->stripes_cnt = more;
+	conf->backlog.stripes_cnt++;
+	atomic_inc(&conf->active_stripes);
+	KUNIT_EXPECT_EQ(test, handle_active_stripes(conf, ANY_GROUP, worker,
+						    inactive, &plug), 1);
+	spin_unlock_irq(&conf->device_lock);
+	more = sent;
+	blk_finish_plug(&plug);
+	KUNIT_EXPECT_TRUE(test, sent);
+	return more;
+}
+
+/* T4: members do not idle until raid5d does, unless there is more for them. */
+static void batch_is_not_kept_back(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5worker_group group = {};
+	struct r5worker worker = { .group = &group };
+
+	make_lists(f);
+	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, NULL, 0));
+	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, NULL, R5_PLUG_BACKLOG - 1));
+	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, NULL, R5_PLUG_BACKLOG));
+	/* a worker looks at its own group */
+	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, &worker, 0));
+	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, &worker, R5_PLUG_BACKLOG));
+	f->conf.batch_bio_dispatch = true;
+	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, NULL, 0));
+}
+
+/* What waits for superblocks is raid5d's, and what has to be sent together. */
+static void helper_leaves_the_rest(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *sh;
+
+	make_lists(f);
+	raid5_init_helpers(conf);
+	/* that it is active and delayed ends what is done to it without the fix */
+	sh = new_stripe(test, &conf->handle_list);
+	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	atomic_set(&conf->active_stripes, 1);
+	conf->helper[0].working = true;
+	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_FALSE(test, conf->helper[0].working);
+	KUNIT_ASSERT_FALSE(test, list_empty(&conf->handle_list));
+
+	clear_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	conf->batch_bio_dispatch = true;
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
+
+	/* but not all */
+	conf->batch_bio_dispatch = false;
+	raid5_help(&conf->helper[0].work);
+	KUNIT_EXPECT_TRUE(test, list_empty(&conf->handle_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->delayed_list));
+}
+
 /* T4: the map of a new stripe is not checked when it is made, but here. */
 static void stripe_has_its_blocks(struct kunit *test)
 {
@@ -814,6 +964,10 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(busy_stripe_bypasses_too),
 	KUNIT_CASE(stripe_has_its_blocks),
 	KUNIT_CASE(write_back_cache_does_not_grow),
+	KUNIT_CASE(backlog_has_helpers),
+	KUNIT_CASE(backlog_is_counted),
+	KUNIT_CASE(batch_is_not_kept_back),
+	KUNIT_CASE(helper_leaves_the_rest),
 	{}
 };
 
