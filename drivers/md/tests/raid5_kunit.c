@@ -741,6 +741,9 @@ static void backlog_has_helpers(struct kunit *test)
 	set_bit(MD_HAS_PPL, &f->mddev.flags);
 	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
 	clear_bit(MD_HAS_PPL, &f->mddev.flags);
+	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
+	clear_bit(MD_HAS_JOURNAL, &f->mddev.flags);
 	conf->worker_cnt_per_group = 1;
 	KUNIT_EXPECT_EQ(test, helpers_wanted(conf, 8), 0);
 }
@@ -834,37 +837,152 @@ static void batch_is_not_kept_back(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, &worker, R5_PLUG_BACKLOG));
 	f->conf.batch_bio_dispatch = true;
 	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, NULL, 0));
+	f->conf.batch_bio_dispatch = false;
+	set_bit(MD_HAS_JOURNAL, &f->mddev.flags);
+	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, NULL, 0));
 }
 
-/* What waits for superblocks is raid5d's, and what has to be sent together. */
+/* What waits for superblocks is raid5d's, what goes together, and little. */
 static void helper_leaves_the_rest(struct kunit *test)
 {
 	struct stripe_fixture *f = test->priv;
 	struct r5conf *conf = &f->conf;
-	struct stripe_head *sh;
+	struct r5worker *helper = conf->helper;
+	int i;
 
 	make_lists(f);
 	raid5_init_helpers(conf);
+	init_waitqueue_head(&conf->wait_for_stripe);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++) {
+		spin_lock_init(conf->hash_locks + i);
+		INIT_LIST_HEAD(conf->inactive_list + i);
+	}
 	/* that it is active and delayed ends what is done to it without the fix */
-	sh = new_stripe(test, &conf->handle_list);
-	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	new_stripe(test, &conf->handle_list)->state =
+		BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
 	atomic_set(&conf->active_stripes, 1);
-	conf->helper[0].working = true;
+	conf->backlog.stripes_cnt = R5_PLUG_BACKLOG;
+	helper->working = true;
 	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
-	raid5_help(&conf->helper[0].work);
-	KUNIT_EXPECT_FALSE(test, conf->helper[0].working);
+	/* one of the batch before */
+	new_stripe(test, helper->temp_inactive_list);
+	raid5_help(&helper->work);
+	KUNIT_EXPECT_FALSE(test, helper->working);
 	KUNIT_ASSERT_FALSE(test, list_empty(&conf->handle_list));
+	KUNIT_EXPECT_FALSE(test, list_empty(conf->inactive_list));
 
 	clear_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
 	conf->batch_bio_dispatch = true;
-	raid5_help(&conf->helper[0].work);
+	raid5_help(&helper->work);
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
+
+	conf->batch_bio_dispatch = false;
+	conf->backlog.stripes_cnt--;
+	raid5_help(&helper->work);
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->handle_list));
 
 	/* but not all */
-	conf->batch_bio_dispatch = false;
-	raid5_help(&conf->helper[0].work);
+	conf->backlog.stripes_cnt++;
+	raid5_help(&helper->work);
 	KUNIT_EXPECT_TRUE(test, list_empty(&conf->handle_list));
 	KUNIT_EXPECT_FALSE(test, list_empty(&conf->delayed_list));
+	KUNIT_EXPECT_EQ(test, conf->backlog.stripes_cnt, R5_PLUG_BACKLOG - 1);
+}
+
+/* C18: whoever waits for a worker may be who has to write the superblocks. */
+static void worker_ends_without_stripes(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct r5worker_group *group;
+	struct r5worker *worker;
+	struct stripe_head *sh;
+	int i;
+
+	group = kunit_kzalloc(test, sizeof(*group), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	worker = kunit_kzalloc(test, sizeof(*worker), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, worker);
+	make_lists(f);
+	init_waitqueue_head(&f->mddev.sb_wait);
+	INIT_LIST_HEAD(&group->handle_list);
+	INIT_LIST_HEAD(&group->loprio_list);
+	group->conf = conf;
+	group->workers = worker;
+	worker->group = group;
+	INIT_WORK(&worker->work, raid5_do_work);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		INIT_LIST_HEAD(worker->temp_inactive_list + i);
+	conf->worker_groups = group;
+	conf->worker_cnt_per_group = 1;
+	conf->group_cnt = 1;
+
+	/* as above */
+	sh = new_stripe(test, &group->handle_list);
+	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	sh->group = group;
+	group->stripes_cnt = 1;
+	atomic_set(&conf->active_stripes, 1);
+	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	schedule_work(&worker->work);
+	for (i = 0; i < 2 * HZ && work_busy(&worker->work); i++)
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_FALSE(test, work_busy(&worker->work));
+	KUNIT_EXPECT_FALSE(test, list_empty(&conf->delayed_list));
+
+	clear_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	wake_up(&f->mddev.sb_wait);
+	flush_work(&worker->work);
+}
+
+static bool slow_work_ran;
+
+static void slow_work(struct work_struct *work)
+{
+	schedule_timeout_uninterruptible(HZ / 5);
+	WRITE_ONCE(slow_work_ran, true);
+}
+
+/* An array that is freed while a worker of it, or a helper, is on its way out. */
+static void free_below_work(struct kunit *test, bool helper)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5worker_group *group = kzalloc(sizeof(*group), GFP_KERNEL);
+	struct r5worker *worker = kzalloc(sizeof(*worker), GFP_KERNEL);
+	struct r5conf *conf = kzalloc(sizeof(*conf), GFP_KERNEL);
+	struct work_struct *work;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_ASSERT_NOT_NULL(test, worker);
+	KUNIT_ASSERT_NOT_NULL(test, conf);
+	conf->mddev = &f->mddev;
+	conf->worker_groups = group;
+	conf->worker_cnt_per_group = 1;
+	conf->group_cnt = 1;
+	group->workers = worker;
+	INIT_WORK(&worker->work, slow_work);
+	for (i = 0; i < R5_HELPERS; i++)
+		INIT_WORK(&conf->helper[i].work, slow_work);
+	INIT_WORK(&conf->grow_work, no_work);
+	work = helper ? &conf->helper[0].work : &worker->work;
+
+	slow_work_ran = false;
+	schedule_work(work);
+	free_conf(conf);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(slow_work_ran));
+	schedule_timeout_uninterruptible(HZ / 2);
+}
+
+/* C18: with its last stripe a worker is not done. */
+static void workers_end_before_they_are_freed(struct kunit *test)
+{
+	free_below_work(test, false);
+}
+
+static void helpers_end_before_they_are_freed(struct kunit *test)
+{
+	free_below_work(test, true);
 }
 
 /* T4: the map of a new stripe is not checked when it is made, but here. */
@@ -968,6 +1086,9 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(backlog_is_counted),
 	KUNIT_CASE(batch_is_not_kept_back),
 	KUNIT_CASE(helper_leaves_the_rest),
+	KUNIT_CASE(worker_ends_without_stripes),
+	KUNIT_CASE(workers_end_before_they_are_freed),
+	KUNIT_CASE(helpers_end_before_they_are_freed),
 	{}
 };
 
