@@ -889,6 +889,15 @@ static void helper_leaves_the_rest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, conf->backlog.stripes_cnt, R5_PLUG_BACKLOG - 1);
 }
 
+/* A worker in its sleep, until there is no stripe any more. */
+static void sleep_for_superblocks(struct work_struct *work)
+{
+	struct stripe_fixture *f = container_of(to_delayed_work(work),
+						struct stripe_fixture, stripe);
+
+	wait_event(f->mddev.sb_wait, READ_ONCE(f->asked));
+}
+
 /* C18: whoever waits for a worker may be who has to write the superblocks. */
 static void worker_ends_without_stripes(struct kunit *test)
 {
@@ -935,10 +944,35 @@ static void worker_ends_without_stripes(struct kunit *test)
 	flush_work(&worker->work);
 }
 
+/* And who has slept with stripes that are gone since. */
+static void worker_is_woken_by_who_waits(struct kunit *test)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+
+	init_waitqueue_head(&f->mddev.sb_wait);
+	raid5_init_helpers(conf);
+	INIT_DELAYED_WORK(&f->stripe, sleep_for_superblocks);
+	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
+	f->asked = false;
+	schedule_delayed_work(&f->stripe, 0);
+	while (!waitqueue_active(&f->mddev.sb_wait))
+		schedule_timeout_uninterruptible(1);
+	WRITE_ONCE(f->asked, true);
+	conf->group_cnt = 1;
+	raid5_wait_for_workers(conf);
+	schedule_timeout_uninterruptible(HZ / 5);
+	KUNIT_EXPECT_FALSE(test, waitqueue_active(&f->mddev.sb_wait));
+	wake_up(&f->mddev.sb_wait);
+	flush_delayed_work(&f->stripe);
+}
+
+static DECLARE_COMPLETION(slow_work_began);
 static bool slow_work_ran;
 
 static void slow_work(struct work_struct *work)
 {
+	complete(&slow_work_began);
 	schedule_timeout_uninterruptible(HZ / 5);
 	WRITE_ONCE(slow_work_ran, true);
 }
@@ -968,7 +1002,10 @@ static void free_below_work(struct kunit *test, bool helper)
 	work = helper ? &conf->helper[0].work : &worker->work;
 
 	slow_work_ran = false;
+	reinit_completion(&slow_work_began);
+	init_waitqueue_head(&f->mddev.sb_wait);
 	schedule_work(work);
+	wait_for_completion(&slow_work_began);
 	free_conf(conf);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(slow_work_ran));
 	schedule_timeout_uninterruptible(HZ / 2);
@@ -1087,6 +1124,7 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(batch_is_not_kept_back),
 	KUNIT_CASE(helper_leaves_the_rest),
 	KUNIT_CASE(worker_ends_without_stripes),
+	KUNIT_CASE(worker_is_woken_by_who_waits),
 	KUNIT_CASE(workers_end_before_they_are_freed),
 	KUNIT_CASE(helpers_end_before_they_are_freed),
 	{}
