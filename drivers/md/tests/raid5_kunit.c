@@ -14,6 +14,7 @@ struct stripe_fixture {
 	struct stripe_head *sh;
 	struct md_personality pers;
 	struct delayed_work stripe;	/* what the last active stripe does */
+	struct stripe_head *found;	/* by who has waited for one */
 	unsigned int turns;
 	bool asked;
 	bool gave_up;
@@ -717,6 +718,94 @@ static void write_back_cache_does_not_grow(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
+/* Who waits for a stripe, and gets it. */
+static void wait_for_stripe_work(struct work_struct *work)
+{
+	struct stripe_fixture *f = container_of(to_delayed_work(work),
+						struct stripe_fixture, stripe);
+
+	f->found = raid5_get_active_stripe(&f->conf, NULL, 1024, 0);
+}
+
+static struct stripe_head *inactive_stripe(struct kunit *test, sector_t sector)
+{
+	struct stripe_fixture *f = test->priv;
+	int lock = stripe_hash_locks_hash(&f->conf, sector);
+	struct stripe_head *sh;
+	LIST_HEAD(list);
+
+	sh = new_stripe(test, &list);
+	sh->hash_lock_index = lock;
+	spin_lock_irq(f->conf.hash_locks + lock);
+	list_splice(&list, f->conf.inactive_list + lock);
+	spin_unlock_irq(f->conf.hash_locks + lock);
+	return sh;
+}
+
+/*
+ * One lock has no stripe, somebody waits for one, and most of the others are
+ * active: can those that are not be had, and the next one of this lock?
+ */
+static void wait_for_stripe(struct kunit *test, bool rotational)
+{
+	struct stripe_fixture *f = test->priv;
+	struct r5conf *conf = &f->conf;
+	struct stripe_head *other, *next;
+	sector_t sector;
+	int i;
+
+	make_array(test);
+	sector = 1024 + RAID5_STRIPE_SECTORS(conf);
+	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
+		INIT_LIST_HEAD(conf->inactive_list + i);
+	init_waitqueue_head(&conf->wait_for_stripe);
+	INIT_WORK(&conf->grow_work, no_work);
+	INIT_DELAYED_WORK(&f->stripe, wait_for_stripe_work);
+	conf->batch_bio_dispatch = rotational;
+	conf->max_nr_stripes = 8;
+	atomic_set(&conf->active_stripes, 7);
+	other = inactive_stripe(test, sector);
+	next = inactive_stripe(test, 1024);
+	list_del_init(&next->lru);
+
+	schedule_delayed_work(&f->stripe, 0);
+	for (i = 0; i < 10 * HZ && !wq_has_sleeper(&conf->wait_for_stripe); i++)
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, wq_has_sleeper(&conf->wait_for_stripe));
+	KUNIT_EXPECT_PTR_EQ(test, rotational ? NULL : other,
+			    raid5_get_active_stripe(conf, NULL, sector,
+						    R5_GAS_NOBLOCK));
+
+	spin_lock_irq(conf->hash_locks + next->hash_lock_index);
+	list_add(&next->lru, conf->inactive_list + next->hash_lock_index);
+	spin_unlock_irq(conf->hash_locks + next->hash_lock_index);
+	wake_up(&conf->wait_for_stripe);
+	if (!rotational) {
+		for (i = 0; i < 10 * HZ && !READ_ONCE(f->found); i++)
+			schedule_timeout_uninterruptible(1);
+		KUNIT_EXPECT_PTR_EQ(test, f->found, next);
+	}
+	/* who is kept back waits for less active ones */
+	atomic_set(&conf->active_stripes, 0);
+	wake_up(&conf->wait_for_stripe);
+	flush_delayed_work(&f->stripe);
+	KUNIT_EXPECT_PTR_EQ(test, f->found, next);
+	flush_work(&conf->grow_work);
+	mddev_destroy(&f->mddev);
+}
+
+/* T5: nobody waits for more than a stripe of the own lock. */
+static void stripes_are_not_kept_back(struct kunit *test)
+{
+	wait_for_stripe(test, false);
+}
+
+/* Unless the members seek: then what is let go together can be merged. */
+static void seeking_members_have_them_together(struct kunit *test)
+{
+	wait_for_stripe(test, true);
+}
+
 /* T4: how many help depends on how many stripes wait, and for what. */
 static void backlog_has_helpers(struct kunit *test)
 {
@@ -832,6 +921,10 @@ static void batch_is_not_kept_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, NULL, 0));
 	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, NULL, R5_PLUG_BACKLOG - 1));
 	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, NULL, R5_PLUG_BACKLOG));
+	/* those are a resync's, for the most part */
+	set_bit(MD_RECOVERY_RUNNING, &f->mddev.recovery);
+	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, NULL, R5_PLUG_BACKLOG));
+	clear_bit(MD_RECOVERY_RUNNING, &f->mddev.recovery);
 	/* a worker looks at its own group */
 	KUNIT_EXPECT_TRUE(test, batch_is_sent(test, &worker, 0));
 	KUNIT_EXPECT_FALSE(test, batch_is_sent(test, &worker, R5_PLUG_BACKLOG));
@@ -1119,6 +1212,8 @@ static struct kunit_case raid5_cases[] = {
 	KUNIT_CASE(busy_stripe_bypasses_too),
 	KUNIT_CASE(stripe_has_its_blocks),
 	KUNIT_CASE(write_back_cache_does_not_grow),
+	KUNIT_CASE(stripes_are_not_kept_back),
+	KUNIT_CASE(seeking_members_have_them_together),
 	KUNIT_CASE(backlog_has_helpers),
 	KUNIT_CASE(backlog_is_counted),
 	KUNIT_CASE(batch_is_not_kept_back),
