@@ -873,6 +873,15 @@ static void backlog_is_counted(struct kunit *test)
 	mddev_destroy(&f->mddev);
 }
 
+/* That it is active and delayed ends what handle_stripe() does to it. */
+static struct stripe_head *busy_stripe(struct kunit *test, struct list_head *list)
+{
+	struct stripe_head *sh = new_stripe(test, list);
+
+	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	return sh;
+}
+
 static void note_unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
 	WRITE_ONCE(*(bool *)cb->data, true);
@@ -885,15 +894,13 @@ static bool batch_is_sent(struct kunit *test, struct r5worker *worker, int more)
 	struct stripe_fixture *f = test->priv;
 	struct r5conf *conf = &f->conf;
 	struct list_head inactive[NR_STRIPE_HASH_LOCKS];
-	struct stripe_head *sh;
 	struct blk_plug plug;
-	bool sent = false;
+	bool sent = false, early;
 	int i;
 
 	for (i = 0; i < NR_STRIPE_HASH_LOCKS; i++)
 		INIT_LIST_HEAD(inactive + i);
-	sh = new_stripe(test, &conf->handle_list);
-	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	busy_stripe(test, &conf->handle_list);
 	blk_start_plug(&plug);
 	KUNIT_EXPECT_NOT_NULL(test, blk_check_plugged(note_unplug, &sent,
 						      sizeof(struct blk_plug_cb)));
@@ -904,10 +911,10 @@ static bool batch_is_sent(struct kunit *test, struct r5worker *worker, int more)
 	KUNIT_EXPECT_EQ(test, handle_active_stripes(conf, ANY_GROUP, worker,
 						    inactive, &plug), 1);
 	spin_unlock_irq(&conf->device_lock);
-	more = sent;
+	early = sent;
 	blk_finish_plug(&plug);
 	KUNIT_EXPECT_TRUE(test, sent);
-	return more;
+	return early;
 }
 
 /* T4: members do not idle until raid5d does, unless there is more for them. */
@@ -950,9 +957,7 @@ static void helper_leaves_the_rest(struct kunit *test)
 		spin_lock_init(conf->hash_locks + i);
 		INIT_LIST_HEAD(conf->inactive_list + i);
 	}
-	/* that it is active and delayed ends what is done to it without the fix */
-	new_stripe(test, &conf->handle_list)->state =
-		BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	busy_stripe(test, &conf->handle_list);
 	atomic_set(&conf->active_stripes, 1);
 	conf->backlog.stripes_cnt = R5_PLUG_BACKLOG;
 	helper->working = true;
@@ -1019,9 +1024,7 @@ static void worker_ends_without_stripes(struct kunit *test)
 	conf->worker_cnt_per_group = 1;
 	conf->group_cnt = 1;
 
-	/* as above */
-	sh = new_stripe(test, &group->handle_list);
-	sh->state = BIT(STRIPE_ACTIVE) | BIT(STRIPE_DELAYED);
+	sh = busy_stripe(test, &group->handle_list);
 	sh->group = group;
 	group->stripes_cnt = 1;
 	atomic_set(&conf->active_stripes, 1);
