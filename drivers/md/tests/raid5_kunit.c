@@ -1052,13 +1052,13 @@ static void worker_is_woken_by_who_waits(struct kunit *test)
 	set_bit(MD_SB_CHANGE_PENDING, &f->mddev.sb_flags);
 	f->asked = false;
 	schedule_delayed_work(&f->stripe, 0);
-	while (!waitqueue_active(&f->mddev.sb_wait))
+	while (!wq_has_sleeper(&f->mddev.sb_wait))
 		schedule_timeout_uninterruptible(1);
 	WRITE_ONCE(f->asked, true);
 	conf->group_cnt = 1;
 	raid5_wait_for_workers(conf);
 	schedule_timeout_uninterruptible(HZ / 5);
-	KUNIT_EXPECT_FALSE(test, waitqueue_active(&f->mddev.sb_wait));
+	KUNIT_EXPECT_FALSE(test, wq_has_sleeper(&f->mddev.sb_wait));
 	wake_up(&f->mddev.sb_wait);
 	flush_delayed_work(&f->stripe);
 }

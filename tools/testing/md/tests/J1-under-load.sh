@@ -3,7 +3,7 @@
 #
 # finding: J1
 # title: the mode of the journal changes under load
-# shows: hang
+# shows: crash or hang
 #
 # A RAID5 with a journal takes random writes, which fio reads back at the end, while its mode is
 # switched back and forth. At last a member fails, in the midst of more writes.
