@@ -39,7 +39,8 @@ lower_write() {
 worker_waits() {
 	local stack
 	for stack in /proc/[0-9]*/stack; do
-		if grep -qs md_handle_request "$stack" && grep -qs ^kworker "${stack%stack}comm"; then
+		if grep -qs md_handle_request "$stack" &&
+		   grep -qs ^kworker "${stack%stack}comm"; then
 			return 0
 		fi
 	done
@@ -56,9 +57,10 @@ cycle() {
 	wait_for 10 "grep -lq mddev_suspend /proc/[0-9]*/stack" || broken "no suspend"
 	if [ -n "${1:-}" ]; then
 		# what is submitted together is the workers', and not the array's thread's
-		fio --name=upper --filename="$UPPER" --ioengine=libaio --direct=1 --rw=write --bs=4k \
-			--zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k --size=8m \
-			--iodepth="$1" --iodepth_batch="$1" --number_ios="$1" --thread --eta=never \
+		fio --name=upper --filename="$UPPER" --ioengine=libaio --direct=1 --rw=write \
+			--bs=4k --zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k \
+			--size=8m --iodepth="$1" --iodepth_batch="$1" --number_ios="$1" \
+			--thread --eta=never \
 			--clocksource=clock_gettime --output=/run/fio.log > /dev/null 2>&1 &
 		UPPER_WRITES=$!
 		wait_for 10 worker_waits || broken "no worker waits for the lower array"
