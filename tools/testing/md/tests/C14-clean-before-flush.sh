@@ -71,9 +71,9 @@ cycle() {
 	fi
 	array_assemble /dev/disk0 /dev/disk1 /dev/disk2
 	say "assembled: $(< "$MDSYS/array_state"), resync from $(< "$MDSYS/resync_start")"
-	within 60 mdadm --wait "$MD"
+	within 25 mdadm --wait "$MD"
 	echo check > "$MDSYS/sync_action" || broken "no check"
-	within 60 mdadm --wait "$MD"
+	within 25 mdadm --wait "$MD"
 	MISMATCH=$(($(< "$MDSYS/mismatch_cnt") / 8))
 	array_stop
 	disks_off

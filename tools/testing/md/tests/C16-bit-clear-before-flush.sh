@@ -45,7 +45,7 @@ cycle() {
 	power_cut
 	power_back
 	array_assemble "${DISKS[@]}"
-	within 60 mdadm --wait "$MD"
+	within 25 mdadm --wait "$MD"
 	mdadm --fail --quiet "$MD" /dev/disk0 || broken "/dev/disk0 does not fail"
 	head -c $((BLOCKS * 4096)) /tmp/data > /tmp/first
 	LOST=$(lost_blocks /tmp/first) || exit

@@ -75,7 +75,7 @@ random_blocks /tmp/data 1
 disks_on 5 16
 array_create --level=5 --raid-devices=3 --chunk=64 --assume-clean --data-offset=1M \
 	/dev/disk0 /dev/disk1 /dev/disk2
-within 30 mdadm --create "$UPPER" --run --quiet --metadata=1.2 --level=5 --raid-devices=3 \
+within 25 mdadm --create "$UPPER" --run --quiet --metadata=1.2 --level=5 --raid-devices=3 \
 	--chunk=64 --assume-clean --data-offset=1M --size=4M "$MD" /dev/disk3 /dev/disk4 \
 	> /run/create.log 2>&1 || { cat /run/create.log; broken "no array above"; }
 wait_for 10 "[ -b $UPPER ]" || broken "no $UPPER"
@@ -97,7 +97,7 @@ cycle 64
 wait "$UPPER_WRITES" || { cat /run/fio.log; broken "the upper array is not written"; }
 [ "$(< /run/threads)$(< /run/write)" = 00 ] || broken "the store or the write fails"
 [ "$(< "$MDSYS/group_thread_cnt")" -eq 3 ] || broken "group_thread_cnt is as it was"
-within 30 mdadm --stop --quiet "$UPPER" || broken "the array above does not stop"
+within 25 mdadm --stop --quiet "$UPPER" || broken "the array above does not stop"
 array_stop
 disks_off
 exit 0

@@ -37,7 +37,7 @@ cycle() {
 	needed) from=2112 to=2175 ;;
 	esac
 	echo "3 read $from $to" > "$GROUP/fail" || broken "crashblk: fail"
-	if within 30 mdadm --assemble "$MD" --quiet "${DISKS[@]}" > /run/assemble.log 2>&1; then
+	if within 25 mdadm --assemble "$MD" --quiet "${DISKS[@]}" > /run/assemble.log 2>&1; then
 		md_opened
 		say "$1: the array starts"
 	else

@@ -46,7 +46,7 @@ cycle() {
 	if [ -n "${1:-}" ]; then
 		echo "$1" > "$GROUP/fail" || broken "crashblk: fail $1"
 	fi
-	if within 30 mdadm --assemble "$MD" --quiet "${DISKS[@]}" > /run/assemble.log 2>&1; then
+	if within 25 mdadm --assemble "$MD" --quiet "${DISKS[@]}" > /run/assemble.log 2>&1; then
 		say "${1:-nothing fails}: the array is started"
 		mdadm --fail "$MD" /dev/disk1 2> /dev/null || broken "disk1 does not fail"
 		wait_for 30 "[ \"\$(< $MDSYS/degraded)\" = 0 ]" || broken "no spare takes its place"

@@ -32,7 +32,7 @@ cycle() {
 	dm_new lv < <(dm_raid_table "$1")
 	if [ "$2" = twice ]; then
 		half_stripes /tmp/data "$((2 * BLOCKS))"
-		within 30 dm_del lv || broken "the device cannot be removed"
+		within 25 dm_del lv || broken "the device cannot be removed"
 		dm_new lv < <(dm_raid_table "$1")
 	fi
 	half_stripes /tmp/data "$((2 * BLOCKS))"
@@ -52,7 +52,7 @@ replay_fails() {
 	dd if=/tmp/data of="$MD" bs=4k oflag=direct conv=notrunc,fsync status=none ||
 		broken "the array does not take the data"
 	power_cut
-	within 30 dm_del lv || broken "lv cannot be removed after the cut"
+	within 25 dm_del lv || broken "lv cannot be removed after the cut"
 	echo on > "$GROUP/power" || broken "crashblk: power on"
 	# block 16 of the array, the first of the second member
 	echo "1 write 0 7 count=1" > "$GROUP/fail" || broken "crashblk: fail"
@@ -65,7 +65,7 @@ replay_fails() {
 	echo all > "$GROUP/unfail"
 	release all
 	wait "$maker" || say "the device is not made"
-	! dmsetup info lv > /dev/null 2>&1 || within 30 dm_del lv ||
+	! dmsetup info lv > /dev/null 2>&1 || within 25 dm_del lv ||
 		broken "lv cannot be removed after the cut"
 	echo on > "$GROUP/power" || broken "crashblk: power on"
 	dm_new lv < <(dm_raid_table writethrough)

@@ -86,7 +86,7 @@ cycle() {
 	power_back
 	[ -z "${4:-}" ] || cut_again
 	FORCED=0
-	within 30 mdadm --assemble "$MD" "${DISKS[@]}" > /run/assemble.log 2>&1
+	within 25 mdadm --assemble "$MD" "${DISKS[@]}" > /run/assemble.log 2>&1
 	if [ "$(cat "$MDSYS/array_state" 2> /dev/null)" = clean ] ||
 		[ "$(cat "$MDSYS/array_state" 2> /dev/null)" = active ]; then
 		md_opened

@@ -36,7 +36,7 @@ cycle() {
 	half_stripes /tmp/data "$((2 * BLOCKS))"
 	if [ "$fsyncs" -gt 0 ]; then
 		# shellcheck disable=SC2046
-		within 60 sync -d $(for ((i = 0; i < fsyncs; i++)); do echo "$MD"; done) ||
+		within 25 sync -d $(for ((i = 0; i < fsyncs; i++)); do echo "$MD"; done) ||
 			broken "fsync() fails"
 	fi
 	power_cut

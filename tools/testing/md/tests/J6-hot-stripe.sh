@@ -47,7 +47,7 @@ cycle() {
 	within 20 dd if="$MD" of=/dev/null bs=4k count=1 iflag=direct status=none ||
 		shown "the block cannot be read"
 	echo check > "$MDSYS/sync_action" || broken "no check"
-	within 60 mdadm --wait "$MD"
+	within 25 mdadm --wait "$MD"
 	[ "$(< "$MDSYS/mismatch_cnt")" -eq 0 ] ||
 		shown "mismatch_cnt=$(< "$MDSYS/mismatch_cnt"): parity fits no data"
 	array_stop

@@ -61,7 +61,7 @@ cycle() {
 	release all
 	wait "$writer"
 	power_back
-	within 30 mdadm --assemble "$MD" --quiet --run /dev/disk0 /dev/disk2 ||
+	within 25 mdadm --assemble "$MD" --quiet --run /dev/disk0 /dev/disk2 ||
 		broken "the array does not start without a member"
 	md_opened
 	# block 0 was being written, and may be either

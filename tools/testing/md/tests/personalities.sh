@@ -104,14 +104,14 @@ dm_raid() {
 	dd if=/dev/zero of="${MEMBERS[6]}" bs=1M count=1 oflag=direct status=none
 	dm_new lv <<< "$table"
 	written "dm-raid $1" /dev/mapper/lv
-	within 30 dm_suspend lv || broken "dm-raid $1: suspend"
-	within 30 dm_resume lv || broken "dm-raid $1: resume"
+	within 25 dm_suspend lv || broken "dm-raid $1: suspend"
+	within 25 dm_resume lv || broken "dm-raid $1: resume"
 	kept "dm-raid $1" /dev/mapper/lv
 	written "dm-raid $1, resumed" /dev/mapper/lv
-	within 30 dm_del lv || broken "dm-raid $1: remove"
+	within 25 dm_del lv || broken "dm-raid $1: remove"
 	dm_new lv <<< "$table"
 	kept "dm-raid $1, loaded again" /dev/mapper/lv
-	within 30 dm_del lv || broken "dm-raid $1: remove"
+	within 25 dm_del lv || broken "dm-raid $1: remove"
 	say "ok dm-raid raid5 with a journal, $1"
 }
 

@@ -109,14 +109,14 @@ md_opened() {
 
 # array_create MDADM_ARGUMENT...
 array_create() {
-	within 30 mdadm --create "$MD" --run --quiet --metadata=1.2 "$@" > /run/create.log 2>&1 ||
+	within 25 mdadm --create "$MD" --run --quiet --metadata=1.2 "$@" > /run/create.log 2>&1 ||
 		{ cat /run/create.log; broken "mdadm --create $*"; }
 	md_opened
 }
 
 # array_assemble DEVICE...
 array_assemble() {
-	within 30 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
+	within 25 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
 		{ cat /run/assemble.log; broken "mdadm --assemble $*"; }
 	md_opened
 }
@@ -134,7 +134,7 @@ array_assemble_by() {
 			echo "ARRAY $MD $word"
 		fi
 	} > /run/mdadm.conf
-	if ! within 30 mdadm --assemble "${scan[@]}" --config=/run/mdadm.conf \
+	if ! within 25 mdadm --assemble "${scan[@]}" --config=/run/mdadm.conf \
 		> /run/assemble.log 2>&1 || [ ! -d "$MDSYS" ]; then
 		cat /run/mdadm.conf /run/assemble.log
 		broken "mdadm --assemble ${scan[*]}, $word"
@@ -152,7 +152,7 @@ array_journaled() {
 }
 
 array_stop() {
-	within 30 mdadm --stop --quiet "$MD" || broken "the array does not stop"
+	within 25 mdadm --stop --quiet "$MD" || broken "the array does not stop"
 	wait_for 10 "[ ! -e $MDSYS ]" || broken "the array is still there after the stop"
 }
 
@@ -170,7 +170,7 @@ dm_raid_table() {
 # dm_power_back NAME < TABLE: remove the device on the ghosts, put the media back, make it again
 dm_power_back() {
 	release all
-	within 30 dm_del "$1" || broken "$1 cannot be removed after the cut"
+	within 25 dm_del "$1" || broken "$1 cannot be removed after the cut"
 	echo on > "$GROUP/power" || broken "crashblk: power on"
 	say "power on"
 	dm_new "$1"
@@ -178,7 +178,7 @@ dm_power_back() {
 
 # dm_off NAME: and the disks below it
 dm_off() {
-	within 30 dm_del "$1" || broken "$1 cannot be removed"
+	within 25 dm_del "$1" || broken "$1 cannot be removed"
 	disks_off
 }
 
@@ -430,7 +430,7 @@ bitmap_cycle() {
 	done
 	power_back
 	array_assemble /dev/disk0 /dev/disk1
-	within 60 mdadm --wait "$MD"
+	within 25 mdadm --wait "$MD"
 	for i in 0 1; do
 		dd if="/dev/disk$i" of="/tmp/member$i" bs=4k skip=256 count=514 iflag=direct \
 			status=none || broken "/dev/disk$i cannot be read"

@@ -293,7 +293,7 @@ candidates() {
 # assemble: with --force only without the failed ones, which it would take in
 assemble() {
 	local i
-	if ! within 30 mdadm --assemble "$MD" --run "${DISKS[@]}" > /run/assemble.log 2>&1 ||
+	if ! within 25 mdadm --assemble "$MD" --run "${DISKS[@]}" > /run/assemble.log 2>&1 ||
 		[ ! -e "$MDSYS/journal_mode" ]; then
 		cat /run/assemble.log
 		[ ! -e "$MDSYS" ] || array_stop
@@ -301,14 +301,14 @@ assemble() {
 			mapfile -t DISKS < <(printf '%s\n' "${DISKS[@]}" | grep -v "disk$i$")
 		done
 		count forced
-		within 30 mdadm --assemble "$MD" --run --force "${DISKS[@]}" || {
+		within 25 mdadm --assemble "$MD" --run --force "${DISKS[@]}" || {
 			cat /proc/mdstat
 			wrong "the array does not assemble"
 		}
 		# the journal has the last update of the superblocks and the members have not: to
 		# mdadm it is stale, and we are to look first
 		[ "$(< "$MDSYS/array_state")" != readonly ] ||
-			within 30 mdadm --readwrite "$MD" || wrong "no --readwrite after --force"
+			within 25 mdadm --readwrite "$MD" || wrong "no --readwrite after --force"
 	fi
 	md_opened
 }
@@ -316,7 +316,7 @@ assemble() {
 # power_restored: the ghosts' array goes, the media come back
 power_restored() {
 	[ ! -e "$MDSYS" ] || {
-		within 30 mdadm --stop --quiet "$MD" || wrong "no stop after the cut"
+		within 25 mdadm --stop --quiet "$MD" || wrong "no stop after the cut"
 		wait_for 10 "[ ! -e $MDSYS ]" || wrong "the array is there after the stop"
 	}
 	echo on > "$GROUP/power" || broken "crashblk: power on"

@@ -57,9 +57,20 @@ blocked_tasks() {
 	echo l > /proc/sysrq-trigger
 }
 
+# user_stacks: where the processes are, as one that waits may be in S state
+user_stacks() {
+	local task word
+	for task in /proc/[0-9]*; do
+		IFS= read -rd '' word 2> /dev/null < "$task/cmdline" || continue
+		echo "${task#/proc/} $word:"
+		cat "$task/stack" 2> /dev/null
+	done
+}
+
 # within SECONDS COMMAND...: its status; if it does not end in time, the stacks of all
-# blocked tasks and a HANG line, which makes vm.py end the machine with status 124.
-# It runs in a subshell: variables that it sets are lost.
+# processes and blocked tasks and a HANG line, which makes vm.py end the machine with status 124.
+# It runs in a subshell: variables that it sets are lost. vm.py waits 30 s for a line to be
+# printed: SECONDS has to be less, or nothing says what it was that did not end.
 within() {
 	local limit=$1 command timer ended='' rc
 	shift
@@ -70,6 +81,7 @@ within() {
 	wait -n -p ended "$command" "$timer"
 	rc=$?
 	if [ "$ended" = "$timer" ]; then
+		user_stacks
 		blocked_tasks
 		echo "HANG: not done within $limit s: $*"
 		return 124
