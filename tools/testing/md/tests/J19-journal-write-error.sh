@@ -88,7 +88,7 @@ if acknowledged 5; then
 	# the array cannot be stopped any more
 	end_by_power_cut
 	dd if=/dev/disk0 bs=4k skip=256 count=1 iflag=direct status=none | cmp -s - /tmp/data ||
-		shown "write-through: lost=$LOST blocks=1; write-back: a FUA write is in memory alone"
+		shown "write-through: lost=$LOST blocks=1; write-back: one with FUA in memory alone"
 	broken "the block is on its member"
 fi
 [ -e /run/ended ] || broken "the write does not end"
