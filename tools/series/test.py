@@ -182,6 +182,10 @@ class Broken(common.Error):
     """The set-up did not come about: it says nothing of the kernel."""
 
 
+class Skipped(common.Error):
+    """A script that wants what this machine has not, and says what."""
+
+
 class Suite:
     """All tests, and what came of them."""
 
@@ -351,7 +355,7 @@ class Suite:
             if isinstance(err, Broken) and not before:
                 self.broke(name, out, functools.partial(self.checked, name, check))
                 return
-            outcome.patched = "fails"
+            outcome.patched = "skipped" if isinstance(err, Skipped) else "fails"
             outcome.note = f"{type(err).__name__}: {err}"
         self.add(outcome, began)
 
@@ -366,7 +370,8 @@ class Suite:
             status = vm(folder, mode, path, out, "--timeout", "400", "--fail-on-splat",
                         *options)
             if status:
-                raise (Broken if status == BROKEN else common.Error)(evidence(out, status))
+                raise {BROKEN: Broken, SKIPPED: Skipped}.get(status, common.Error)(
+                    evidence(out, status))
             return said(out, "RESULT:")
         self.plain(name, check, kind or ("series" if kernel.MODES[mode] == IN_CI else "long"))
 

@@ -16,7 +16,7 @@
 # shellcheck source=rc.sh
 . /guest/rc.sh
 
-requires mdadm fio /sys/kernel/config/crashblk
+requires mdadm fio /sys/kernel/config/crashblk stacks
 
 UPPER=/dev/md1
 # of the lower array, behind what the upper one uses; the members' data begins at 1 MiB
@@ -34,19 +34,6 @@ lower_write() {
 	echo $? > /run/write
 }
 
-# worker_waits: a worker is in the lower array's way in
-# shellcheck disable=SC2317 # called by wait_for
-worker_waits() {
-	local stack
-	for stack in /proc/[0-9]*/stack; do
-		if grep -qs md_handle_request "$stack" &&
-		   grep -qs ^kworker "${stack%stack}comm"; then
-			return 0
-		fi
-	done
-	return 1
-}
-
 # cycle [WRITES]: sets STORED
 cycle() {
 	rm -f /run/threads /run/write
@@ -54,7 +41,7 @@ cycle() {
 	lower_write &
 	wait_for 10 "[ \"\$(held_by '$HELD')\" -gt 0 ]" || broken "no write of the lower array"
 	threads 3 &
-	wait_for 10 "grep -lq mddev_suspend /proc/[0-9]*/stack" || broken "no suspend"
+	wait_for 10 "sleeps_in mddev_suspend" || broken "no suspend"
 	if [ -n "${1:-}" ]; then
 		# what is submitted together is the workers', and not the array's thread's
 		fio --name=upper --filename="$UPPER" --ioengine=libaio --direct=1 --rw=write \
@@ -63,7 +50,8 @@ cycle() {
 			--thread --eta=never \
 			--clocksource=clock_gettime --output=/run/fio.log > /dev/null 2>&1 &
 		UPPER_WRITES=$!
-		wait_for 10 worker_waits || broken "no worker waits for the lower array"
+		wait_for 10 "sleeps_in md_handle_request kworker" ||
+			broken "no worker waits for the lower array"
 	fi
 	release
 	wait_for 10 "[ -s /run/write ]" || broken "the held write does not go on"

@@ -15,7 +15,7 @@
 # shellcheck source=rc.sh
 . /guest/rc.sh
 
-requires mdadm cmp awk /sys/kernel/config/crashblk
+requires mdadm cmp awk /sys/kernel/config/crashblk stacks
 
 # set_size KIB: of each member
 # shellcheck disable=SC2317 # called by within
@@ -37,7 +37,7 @@ cycle() {
 	wait_for 10 "[ \"\$(< $GROUP/held)\" -gt 0 ]" || broken "the write reads nothing"
 	within 25 set_size 12288 &
 	resize=$!
-	wait_for 10 "grep -lq raid5_quiesce /proc/[0-9]*/stack" || broken "the resize does not wait"
+	wait_for 10 "sleeps_in raid5_quiesce" || broken "the resize does not wait"
 	if [ -n "${1:-}" ]; then
 		echo "$1" > "$GROUP/fail" || broken "crashblk: fail $1"
 	fi

@@ -44,6 +44,7 @@ requires() {
 	for need in "$@"; do
 		case $need in
 		/*) [ -e "$need" ] ;;
+		stacks) grep -qs wait "/proc/$$/stack" ;; # this shell waits for grep
 		*) command -v "$need" > /dev/null ;;
 		esac || { say "SKIP: no $need here"; exit 4; }
 	done
@@ -119,6 +120,18 @@ array_assemble() {
 	within 25 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
 		{ cat /run/assemble.log; broken "mdadm --assemble $*"; }
 	md_opened
+}
+
+# sleeps_in FUNCTION [NAME]: some task waits there, one whose name begins like that; wants stacks,
+# which user-mode Linux does not have
+sleeps_in() {
+	local task
+	for task in /proc/[0-9]*; do
+		if grep -qs "$1" "$task/stack" && grep -qs "^${2:-}" "$task/comm"; then
+			return 0
+		fi
+	done
+	return 1
 }
 
 # array_assemble_by UUID|name VALUE DEVICE...: as an ARRAY line of mdadm.conf finds it. mdadm 4.6
