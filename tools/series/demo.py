@@ -55,15 +55,21 @@ def percentiles(bins: dict[str, int], wanted: tuple[tuple[str, float], ...] = PE
     return found
 
 
+def one(folder: pathlib.Path, mode: str, script: pathlib.Path, out: pathlib.Path,
+        limit: str) -> int:
+    """Run @script on the kernel in @folder; nothing of a run before stays in @out. Its status."""
+    for old in (*out.glob("*.json"), *out.glob("lost.txt")):
+        old.unlink()
+    return test.vm(folder, mode, script, out, "--timeout", limit)
+
+
 def both(name: str, mode: str, script: pathlib.Path, limit: str) -> dict[
         str, tuple[int, pathlib.Path]]:
     """Run @script on both kernels at once: exit status and folder of each. Most of a test is
     waiting, and icount does not mind a neighbour."""
     def run(variant: str) -> tuple[int, pathlib.Path]:
         out = test.RESULTS / "demo" / name / variant
-        for old in (*out.glob("*.json"), *out.glob("lost.txt")):
-            old.unlink()
-        return test.vm(folders[variant], mode, script, out, "--timeout", limit), out
+        return one(folders[variant], mode, script, out, limit), out
 
     folders = {v: kernel.build(v, kernel.MODES[mode]) for v in VARIANTS}
     common.say(f"{name} on the base and on the patched kernel")
@@ -94,8 +100,7 @@ def scenario(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, tuple[int, l
         # what the patched kernel hangs or crashes in, or warns of, stands
         if word == "broken" and (variant == "base" or status == test.BROKEN):
             common.say(f"{path.stem} on the {variant} kernel broke, once more: {note}")
-            status = test.vm(kernel.build(variant, kernel.MODES[mode]), mode, path, out,
-                             "--timeout", "300")
+            status = one(kernel.build(variant, kernel.MODES[mode]), mode, path, out, "300")
             word, note = test.verdict(status, head.get("shows", ""), out)
         counts = re.search(r"lost=(\d+) blocks=(\d+)", note)
         if word == "fails" and counts:

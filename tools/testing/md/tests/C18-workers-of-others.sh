@@ -44,11 +44,7 @@ cycle() {
 	wait_for 10 "sleeps_in mddev_suspend" || broken "no suspend"
 	if [ -n "${1:-}" ]; then
 		# what is submitted together is the workers', and not the array's thread's
-		fio --name=upper --filename="$UPPER" --ioengine=libaio --direct=1 --rw=write \
-			--bs=4k --zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k \
-			--size=8m --iodepth="$1" --iodepth_batch="$1" --number_ios="$1" \
-			--thread --eta=never \
-			--clocksource=clock_gettime --output=/run/fio.log > /dev/null 2>&1 &
+		fio_stripes "$UPPER" "$1" "$1" --size=8m --iodepth_batch="$1" &
 		UPPER_WRITES=$!
 		wait_for 10 "sleeps_in md_handle_request kworker" ||
 			broken "no worker waits for the lower array"

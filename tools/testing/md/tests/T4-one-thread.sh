@@ -24,22 +24,13 @@ READS='all read 2048 22527'
 
 # writes COUNT DEPTH FROM: of a stripe each, those of the first member in each row, from MiB FROM
 writes() {
-	fio --name=writes --filename="$MD" --ioengine=libaio --direct=1 --rw=write --bs=4k \
-		--zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k --offset="$3m" \
-		--size=4m --number_ios="$1" --iodepth="$2" --thread --eta=never \
-		--clocksource=clock_gettime --output=/run/fio.log > /dev/null 2>&1
+	fio_stripes "$MD" "$1" "$2" --offset="$3m" --size=4m
 	echo $? > /run/writes
 }
 
 written() {
 	wait
 	[ "$(< /run/writes)" -eq 0 ] || { cat /run/fio.log; broken "fio"; }
-}
-
-# held_now COUNT
-# shellcheck disable=SC2317 # called by wait_for
-held_now() {
-	[ "$(held_by "$READS")" -ge "$1" ]
 }
 
 traced() {
@@ -57,7 +48,7 @@ handlers() {
 burst() {
 	hold "$READS"
 	writes 200 200 "$1" &
-	wait_for 30 "held_now 200" || broken "the writes read nothing"
+	wait_for 30 "[ \"\$(held_by '$READS')\" -ge 200 ]" || broken "the writes read nothing"
 	traced 1
 	release
 	written

@@ -24,17 +24,8 @@ ELSEWHERE=4096
 
 # slow COUNT: writes in the first stripes, a stripe each: those of the first member in each row
 slow() {
-	fio --name=slow --filename="$MD" --ioengine=libaio --direct=1 --rw=write --bs=4k \
-		--zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k --size=4m \
-		--iodepth="$1" --number_ios="$1" --thread --eta=never \
-		--clocksource=clock_gettime --output=/run/fio.log > /dev/null 2>&1
+	fio_stripes "$MD" "$1" "$1" --size=4m
 	echo $? > /run/slow
-}
-
-# held_now COUNT
-# shellcheck disable=SC2317 # called by wait_for
-held_now() {
-	[ "$(held_by "$SLOW")" -ge "$1" ]
 }
 
 elsewhere() {
@@ -53,7 +44,8 @@ cycle() {
 	hold "$SLOW"
 	slow "$1" &
 	# each of them reads a block at least
-	wait_for 30 "held_now $(($1 < 256 ? $1 : 256))" || broken "the writes read nothing"
+	wait_for 30 "[ \"\$(held_by '$SLOW')\" -ge $(($1 < 256 ? $1 : 256)) ]" ||
+		broken "the writes read nothing"
 	KEPT=0
 	elsewhere &
 	wait_for 10 "[ -s /run/elsewhere ]" || KEPT=1

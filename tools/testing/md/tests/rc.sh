@@ -38,7 +38,7 @@ die() {
 	broken "$@"
 }
 
-# requires COMMAND_OR_PATH...: before anything is set up
+# requires COMMAND|PATH|stacks...: before anything is set up; stacks: other tasks have one to read
 requires() {
 	local need
 	for need in "$@"; do
@@ -120,6 +120,15 @@ array_assemble() {
 	within 25 mdadm --assemble "$MD" --quiet "$@" > /run/assemble.log 2>&1 ||
 		{ cat /run/assemble.log; broken "mdadm --assemble $*"; }
 	md_opened
+}
+
+# fio_stripes FILE COUNT DEPTH ARGUMENT...: write a block in each of COUNT stripes, those of the
+# first member in each row; the array has two data members and chunks of 64K
+fio_stripes() {
+	fio --name=stripes --filename="$1" --ioengine=libaio --direct=1 --rw=write --bs=4k \
+		--zonemode=strided --zonesize=64k --zonerange=64k --zoneskip=64k \
+		--number_ios="$2" --iodepth="$3" --thread --eta=never \
+		--clocksource=clock_gettime --output=/run/fio.log "${@:4}" > /dev/null 2>&1
 }
 
 # sleeps_in FUNCTION [NAME]: some task waits there, one whose name begins like that; wants stacks,
